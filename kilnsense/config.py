@@ -1,0 +1,293 @@
+"""The configuration: strict, frozen pydantic models, read from YAML.
+
+Order of precedence: ``--set a.b=c`` over ``KILNSENSE_A__B=c`` in the environment over the file over the
+defaults. Nothing unknown is ever dropped: an unknown key is an error with its dotted path and a near match.
+Names of swappable parts are checked where the part is built (`kilnsense.parts.build`).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kilnsense.errors import ConfigError
+from kilnsense.parts import near_match
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Point = tuple[Share, Share]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """Where the labelled frames are."""
+
+    root: str = Field(
+        "", description="folder of class folders, or the folder the manifest's paths start from"
+    )
+    manifest: str = Field("", description="CSV below root; empty: one folder per class below root")
+    path_column: str = "path"
+    label_column: str = "label"
+    group_column: str = Field(
+        "group", description="frames of one camera run; never split across train and test"
+    )
+    keep: dict[str, str] = Field({}, description="only rows of the manifest with these values, column: value")
+    held_out: tuple[str, ...] = Field((), description="groups that training must not see")
+
+
+class ImageConfig(Section):
+    """How pictures are decoded, and which part of them is judged."""
+
+    width: Count = Field(
+        480, description="pictures are reduced to about this width in pixels, never enlarged"
+    )
+    max_megabytes: Positive = Field(50.0, description="larger files are refused")
+    max_megapixels: Positive = Field(50.0, description="larger pictures are refused")
+    roi: tuple[Point, ...] = Field(
+        (), description="polygon (x, y) in shares of the picture; empty: all of it"
+    )
+    exclude: tuple[tuple[Point, ...], ...] = Field((), description="polygons never judged: a burnt-in clock")
+
+
+class QualityConfig(Section):
+    """From where on a picture is too bad to judge; 0 or 1 at the harmless end switches a check off."""
+
+    dark_below: float = Field(30.0, ge=0, le=255, description="99th percentile of the luma, 0..255")
+    saturated_above: Share = Field(0.4, description="share of pixels with a channel at 250 or above")
+    blurred_below: float = Field(2.0, ge=0, description="variance of the Laplacian of the luma")
+    hazy_above: Share = Field(0.9, description="haze, 0 clear to 1 nothing but veil")
+
+
+class SegmentConfig(Section):
+    """k-means colour segmentation; names are in the codebook's order of lightness, darkest first."""
+
+    names: tuple[str, ...] = Field(("wall", "coal", "material", "flame"), min_length=2, max_length=16)
+    space: Literal["lab", "weighted_rgb"] = "lab"
+    position_weight: float = Field(
+        0.0, ge=0, description="Lab units per picture height of an extra y channel"
+    )
+    restarts: int = Field(4, ge=0, description="k-means++ restarts beside the codebook seed")
+    min_area: Share = Field(0.002, description="below this share of the judged pixels a region is absent")
+
+
+class BranchConfig(Section):
+    """What the networks see and what they are."""
+
+    views: tuple[str, ...] = ("region:flame", "region:material", "scale:0.25", "scale:0.5", "scale:1.0")
+    mode: Literal["crop", "pooled"] = "pooled"
+    size: Count = Field(96, description="side of a crop, or height of the pooled picture, in pixels")
+    trunk: str = Field("small", description="a name of BACKBONES or timm:<model>")
+    sharing: Literal["shared", "separate"] = "shared"
+    pretrained: bool = False
+    weights: str = Field(
+        "", description="safetensors file for the trunk; empty: timm's own loading if pretrained"
+    )
+    head: Literal["vector", "palette"] = "vector"
+    dimensions: Count = Field(32, description="of a vector head")
+    colours: Count = Field(5, description="of a palette head")
+    residual: float = Field(20.0, ge=0, description="largest learned shift of a palette colour, Lab units")
+
+
+class MetricConfig(Section):
+    """The triplet loss of every branch."""
+
+    distance: str = "euclidean"
+    loss: str = "triplet"
+    miner: str = "semi_hard"
+    margin: float | None = Field(
+        None, ge=0, description="in units of the distance; none: the distance's default"
+    )
+
+
+class TrainingConfig(Section):
+    """The training loop."""
+
+    enabled: bool = Field(True, description="false: descriptors only, no network is trained")
+    epochs: Count = 20
+    batches_per_epoch: Count = 12
+    samples_per_class: int = Field(8, ge=2)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: Positive = 2e-3
+    weight_decay: float = Field(1e-4, ge=0)
+    layer_decay: float = Field(1.0, gt=0, le=1, description="rate factor per trunk stage from the top down")
+    warmup_epochs: int = Field(1, ge=0)
+    clip_norm: Positive = 1.0
+    patience: Count = Field(6, description="epochs without a better validation before the loop stops")
+    validation_share: float = Field(
+        0.25, gt=0, lt=1, description="of the groups, for the choice of the epoch"
+    )
+    mixed_precision: bool = Field(True, description="on a GPU only")
+    threads: Count = 1
+
+
+class AugmentConfig(Section):
+    """What cameras change. Strengths are the ends of uniform ranges; 0 switches one off."""
+
+    exposure_stops: float = Field(0.7, ge=0, description="gain in linear light, plus or minus")
+    white_balance: float = Field(0.06, ge=0, lt=1, description="relative gain of red and blue, plus or minus")
+    haze: Share = 0.25
+    blur: float = Field(1.2, ge=0, description="largest sigma in pixels")
+    noise: float = Field(0.02, ge=0, lt=1, description="largest standard deviation, of full scale")
+    jpeg_quality: int = Field(60, ge=0, le=100, description="lowest quality; 0: never re-encoded")
+    shift: float = Field(0.04, ge=0, lt=0.5, description="share of the picture, plus or minus")
+    hue_degrees: float = Field(
+        0.0, ge=0, le=180, description="hue is a signal: leave it alone unless you know"
+    )
+
+
+class FusionConfig(Section):
+    """How branches and descriptors become one row, or one opinion."""
+
+    kind: str = "concat"
+    descriptors: bool = True
+    components: Count = Field(32, description="of pca")
+
+
+class ClassifierConfig(Section):
+    """The classifier on the fused rows; options go to its builder by name."""
+
+    kind: str = "svm"
+    options: dict[str, float | int | str | bool | tuple[int, ...]] = {}
+
+
+class DecideConfig(Section):
+    """When a state may be named."""
+
+    folds: int = Field(5, ge=2, description="grouped folds for calibration, fusion weights and thresholds")
+    min_confidence: Share = Field(0.6, description="calibrated probability below which no state is named")
+    familiar_quantile: Share = Field(0.95, description="of the unfamiliarity of frames of left-out groups")
+
+
+class Config(Section):
+    """Everything that makes a model, and nothing else."""
+
+    name: str = Field("kiln", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    classes: tuple[str, ...] = Field(("under", "normal", "over"), min_length=2)
+    seed: int = Field(0, ge=0)
+    data: DataConfig = DataConfig()
+    image: ImageConfig = ImageConfig()
+    quality: QualityConfig = QualityConfig()
+    segment: SegmentConfig = SegmentConfig()
+    branches: BranchConfig = BranchConfig()
+    metric: MetricConfig = MetricConfig()
+    training: TrainingConfig = TrainingConfig()
+    augment: AugmentConfig = AugmentConfig()
+    fusion: FusionConfig = FusionConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    decide: DecideConfig = DecideConfig()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Config":
+        for label, names in (("classes", self.classes), ("segment.names", self.segment.names)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{label}: got {list(names)}, allowed: every name once")
+        for view in self.branches.views:
+            kind, _, rest = view.partition(":")
+            if kind == "region" and rest not in self.segment.names:
+                names = ", ".join(self.segment.names)
+                raise ValueError(f"branches.views: {view!r} names no region of segment.names ({names})")
+            if kind == "scale" and not _is_share(rest):
+                raise ValueError(f"branches.views: got {view!r}, allowed: scale:0.1 .. scale:1.0")
+            if kind not in ("region", "scale"):
+                raise ValueError(f"branches.views: got {view!r}, allowed: region:<name> or scale:<fraction>")
+        return self
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0.0 < float(text) <= 1.0
+    except ValueError:
+        return False
+
+
+def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
+    """Reads a YAML file and lays the environment and `settings` (``a.b=c``) over it.
+
+    Raises:
+        ConfigError: the file is missing or no YAML mapping, a key is unknown, a value does not fit.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = read_yaml(path)
+    for name, text in sorted(os.environ.items()):
+        if name.startswith("KILNSENSE_") and "__" in name:
+            _lay(values, name.removeprefix("KILNSENSE_").lower().split("__"), text, origin=name)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set: got {setting!r}, allowed: a.b=value")
+        _lay(values, key.split("."), text, origin=f"--set {key}")
+    return check_config(values, origin=str(path) if path else "settings")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from a file. Raises ConfigError where it is missing or no mapping."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"config {path}: cannot be read ({error.strerror}); give the path of a YAML file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path}: is no YAML ({' '.join(str(error).split())})") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"config {path}: got a {type(values).__name__}, allowed: a mapping of sections")
+    return values
+
+
+def check_config(values: Mapping[str, Any], *, origin: str) -> Config:
+    """Validates plain values, as from YAML or JSON.
+
+    Raises:
+        ConfigError: names the first offending dotted path, what was found, what is allowed.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"config {origin}: {_explain(error)}") from error
+
+
+def _lay(values: dict[str, Any], keys: list[str], text: str, *, origin: str) -> None:
+    node = values
+    for key in keys[:-1]:
+        node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"{origin}: {key!r} is a value, not a section")
+    try:
+        node[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: got {text!r}, which is no YAML value") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        allowed = _fields_at(first["loc"][:-1])
+        hint = near_match(str(first["loc"][-1]), allowed)
+        return f"unknown key {path!r}{hint or '; allowed: ' + ', '.join(allowed)}"
+    got = "" if first["type"] == "value_error" else f", got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    rest = len(error.errors()) - 1
+    more = f" (and {rest} more)" if rest else ""
+    return f"{path + ': ' if path else ''}{message}{got}{more}"
+
+
+def _fields_at(path: Sequence[int | str]) -> list[str]:
+    model: Any = Config
+    for key in path:
+        annotation = model.model_fields[key].annotation
+        candidates = [annotation, *get_args(annotation)]
+        model = next(part for part in candidates if isinstance(part, type) and issubclass(part, BaseModel))
+    return list(model.model_fields)
