@@ -187,9 +187,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Config":
-        for label, names in (("classes", self.classes), ("segment.names", self.segment.names)):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{label}: got {list(names)}, allowed: every name once")
+        for label, listed in (("classes", self.classes), ("segment.names", self.segment.names)):
+            if len(set(listed)) != len(listed):
+                raise ValueError(f"{label}: got {list(listed)}, allowed: every name once")
         for view in self.branches.views:
             kind, _, rest = view.partition(":")
             if kind == "region" and rest not in self.segment.names:
