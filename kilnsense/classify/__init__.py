@@ -1,0 +1,1 @@
+"""From fused rows to verdicts: classifiers, calibration, familiarity, measures. Never imports torch."""

@@ -1,0 +1,1 @@
+"""From frames and embeddings to the rows that classifiers see."""
