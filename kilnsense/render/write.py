@@ -1,0 +1,237 @@
+"""Simulated runs on disk: frames or clips, region masks, manifest, and how they were made."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kilnsense.errors import InputError, StorageError
+from kilnsense.render.difficulty import Difficulty
+from kilnsense.render.plan import RunPlan, plan_run
+from kilnsense.render.process import DEFAULT_STATES
+from kilnsense.render.scene import REGION_NAMES
+from kilnsense.render.sequence import FrameTruth, RenderedFrame, render_run
+
+FORMAT = 1
+MANIFEST = "manifest.csv"
+COLUMNS = (
+    "path",
+    "label",
+    "group",
+    "time_s",
+    "bed_temperature_c",
+    "transmission",
+    "saturated_share",
+    "usable",
+    "ambiguous",
+    "camera",
+)
+NO_REGION_BYTE = 255  # in mask files, where a pixel belongs to no region
+CLIP_RATE = 25.0
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """One run to write: a plan, the frames' times in seconds, and where."""
+
+    plan: RunPlan
+    times: tuple[float, ...]
+    out: Path
+    video: bool
+    masks: bool
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _encode(name: str, pixels: np.ndarray, options: Sequence[int]) -> bytes:
+    done, buffer = cv2.imencode(name, pixels, list(options))
+    if not done:
+        raise StorageError(f"could not encode a picture of shape {pixels.shape} as {name}")
+    return buffer.tobytes()
+
+
+def _row(job: RunJob, path: str, truth: FrameTruth) -> dict[str, str]:
+    return {
+        "path": path,
+        "label": truth.state,
+        "group": job.plan.name,
+        "time_s": f"{truth.time_s:.2f}",
+        "bed_temperature_c": f"{truth.bed_temperature_c:.1f}",
+        "transmission": f"{truth.transmission:.4f}",
+        "saturated_share": f"{truth.saturated_share:.4f}",
+        "usable": str(int(truth.usable)),
+        "ambiguous": str(int(truth.ambiguous)),
+        "camera": job.plan.camera.name,
+    }
+
+
+def _write_clip(job: RunJob, frames: Iterator[RenderedFrame]) -> Iterator[tuple[RenderedFrame, str]]:
+    """Append frames to `<run>.mp4`; the path of a frame is the clip's and its number (`run.mp4#12`)."""
+    path = job.out / f"{job.plan.name}.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, job.plan.size)
+    if not writer.isOpened():
+        raise StorageError(f"{path}: this OpenCV cannot write MP4 video; write a folder of frames instead")
+    try:
+        for number, frame in enumerate(frames):
+            writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR))
+            yield frame, f"{path.name}#{number}"
+    finally:
+        writer.release()
+
+
+def _write_pictures(job: RunJob, frames: Iterator[RenderedFrame]) -> Iterator[tuple[RenderedFrame, str]]:
+    options = (cv2.IMWRITE_JPEG_QUALITY, job.plan.camera.jpeg_quality)
+    for number, frame in enumerate(frames):
+        name = f"{job.plan.name}/{number:05d}.jpg"
+        _write(job.out / name, _encode(".jpg", cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR), options))
+        yield frame, name
+
+
+def _run_rows(job: RunJob) -> Iterator[dict[str, str]]:
+    frames = render_run(job.plan, job.times)
+    written = _write_clip(job, frames) if job.video else _write_pictures(job, frames)
+    for number, (frame, name) in enumerate(written):
+        if job.masks:
+            mask = _encode(".png", frame.regions.view(np.uint8), (cv2.IMWRITE_PNG_COMPRESSION, 3))
+            _write(job.out / "masks" / job.plan.name / f"{number:05d}.png", mask)
+        yield _row(job, name, frame.truth)
+
+
+def _whole_run(job: RunJob) -> list[dict[str, str]]:
+    cv2.setNumThreads(1)
+    return list(_run_rows(job))
+
+
+def sample_times(rng: np.random.Generator, plan: RunPlan, frames: int, *, video: bool) -> tuple[float, ...]:
+    """Times of the frames: a clip is continuous; single frames spread over the whole schedule."""
+    period = sum(plan.schedule.holds_s)
+    if video:
+        start = round(float(rng.uniform(0, period)), 2)
+        return tuple(round(start + i / CLIP_RATE, 2) for i in range(frames))
+    return tuple(round((i + float(rng.uniform(0.05, 0.95))) * period / frames, 2) for i in range(frames))
+
+
+def _collect(jobs: list[RunJob], workers: int, progress: Progress | None) -> list[dict[str, str]]:
+    total = sum(len(job.times) for job in jobs)
+    rows: list[dict[str, str]] = []
+    if workers > 1:
+        with ProcessPoolExecutor(max_workers=min(workers, len(jobs))) as pool:
+            for part in pool.map(_whole_run, jobs):
+                rows += part
+                if progress:
+                    progress(len(rows), total)
+        return rows
+    for job in jobs:
+        for row in _run_rows(job):
+            rows.append(row)
+            if progress:
+                progress(len(rows), total)
+    return rows
+
+
+def _describe(jobs: list[RunJob], seed: int, states: Sequence[str]) -> str:
+    runs = []
+    for job in jobs:
+        plan = job.plan
+        runs.append(
+            {
+                "name": plan.name,
+                "kiln": asdict(plan.kiln),
+                "camera": asdict(plan.camera),
+                "schedule": asdict(plan.schedule),
+            }
+        )
+    plan = jobs[0].plan
+    facts = {
+        "format": FORMAT,
+        "kind": "synthetic",
+        "seed": seed,
+        "states": list(states),
+        "regions": list(REGION_NAMES),
+        "no_region": NO_REGION_BYTE,
+        "size": list(plan.size),
+        "frames": len(jobs[0].times),
+        "video": jobs[0].video,
+        "difficulty": asdict(plan.difficulty),
+        "bands": [asdict(band) for band in plan.bands],
+        "runs": runs,
+    }
+    return json.dumps(facts, indent=1) + "\n"
+
+
+def _table(rows: list[dict[str, str]]) -> bytes:
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _prepare(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise StorageError(f"{out}: the folder is not empty; choose a new one or empty it first")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(f"{out}: this is a file, not a folder; choose another path") from error
+    except PermissionError as error:
+        raise StorageError(f"{out}: no permission to write here; choose another folder") from error
+
+
+def simulate(
+    out: Path,
+    *,
+    runs: int = 12,
+    frames: int = 40,
+    difficulty: str | Difficulty = "plant",
+    seed: int = 0,
+    size: tuple[int, int] = (640, 480),
+    video: bool = False,
+    masks: bool = True,
+    states: Sequence[str] = DEFAULT_STATES,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Render runs into the empty or new folder `out` and return it.
+
+    Writes `<run>/<frame>.jpg` (or `<run>.mp4` of continuous frames at 25 per second), `masks/<run>/<frame>.png`
+    (8-bit label maps: index into REGION_NAMES, 255 for none), `simulation.json`, and last of all
+    `manifest.csv`: a folder without a manifest was not finished. `frames` counts per run. The same arguments
+    give the same bytes, whatever `workers` (processes, one run each). progress: called with frames done and
+    frames in all.
+
+    Raises StorageError when `out` is not empty or cannot be written, InputError or ConfigError for wrong
+    arguments.
+    """
+    for name, value in (("runs", runs), ("frames", frames), ("workers", workers)):
+        if value < 1:
+            raise InputError(f"{name}: got {value}; it must be at least 1")
+    jobs = []
+    for number in range(runs):
+        rng = np.random.default_rng([seed, number])
+        plan = plan_run(rng, difficulty=difficulty, name=f"run{number:03d}", size=size, states=states)
+        times = sample_times(rng, plan, frames, video=video)
+        jobs.append(RunJob(plan=plan, times=times, out=Path(out), video=video, masks=masks))
+    _prepare(Path(out))
+    try:
+        rows = _collect(jobs, workers, progress)
+        _write(Path(out) / "simulation.json", _describe(jobs, seed, states).encode())
+        half = Path(out) / f".{MANIFEST}.part"
+        half.write_bytes(_table(rows))
+        os.replace(half, Path(out) / MANIFEST)
+    except OSError as error:
+        raise StorageError(
+            f"{out}: writing failed ({error.strerror}); free space or choose another folder"
+        ) from error
+    return Path(out)
