@@ -80,7 +80,7 @@ class Standardise(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Floats) -> NDArray[np.float64]:
-        """(N, F) rows, scaled. Raises InputError for other columns than fitted or values that are no number."""
+        """(N, F) rows, scaled. Raises InputError for other columns than fitted, NaN or infinity."""
         rows = check_rows(X, columns=self.n_features_in_)
         if not self.columnwise:
             return rows

@@ -1,0 +1,121 @@
+"""Measures of classifiers: labels are class indices 0..C-1, probabilities (N, C) in that order.
+
+Accuracy alone misleads for unequal classes, so there is none here: `balanced_accuracy` and `macro_f1` weigh
+every class alike.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from kilnsense.errors import InputError
+
+Labels = NDArray[np.integer[Any]]
+Floats = NDArray[np.floating[Any]]
+TINY = 1e-15
+"""Probabilities are kept this far from 0 before a logarithm."""
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Of one class: precision, recall and F1 in 0..1 (0 where undefined), and its number of true frames."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def confusion(truth: Labels, predicted: Labels, *, classes: int) -> NDArray[np.int64]:
+    """(C, C) counts; entry (i, j) = frames of true class i that were called j. Raises InputError."""
+    truth, predicted = _pair(truth, predicted, classes)
+    counts = confusion_matrix(truth, predicted, labels=np.arange(classes))
+    return np.asarray(counts, dtype=np.int64)
+
+
+def balanced_accuracy(truth: Labels, predicted: Labels, *, classes: int) -> float:
+    """Mean recall over the classes that occur in `truth`, 0..1. Raises InputError."""
+    table = confusion(truth, predicted, classes=classes)
+    support = table.sum(axis=1)
+    there = support > 0
+    return float((np.diag(table)[there] / support[there]).mean())
+
+
+def macro_f1(truth: Labels, predicted: Labels, *, classes: int) -> float:
+    """Mean F1 = 2 P R / (P + R) over the classes that occur in truth or prediction, 0..1."""
+    table = confusion(truth, predicted, classes=classes)
+    occurs = table.sum(axis=0) + table.sum(axis=1)
+    there = occurs > 0
+    return float((2.0 * np.diag(table)[there] / occurs[there]).mean())
+
+
+def per_class(truth: Labels, predicted: Labels, *, classes: int) -> tuple[ClassScores, ...]:
+    """Precision TP / (TP + FP), recall TP / (TP + FN), F1 and support of each class index."""
+    truth, predicted = _pair(truth, predicted, classes)
+    columns = precision_recall_fscore_support(truth, predicted, labels=np.arange(classes), zero_division=0.0)
+    return tuple(
+        ClassScores(float(p), float(r), float(f), int(s)) for p, r, f, s in zip(*columns, strict=True)
+    )
+
+
+def coverage(accepted: NDArray[np.bool_]) -> float:
+    """Share of the frames for which a state was named, 0..1; 0 for no frames."""
+    return float(np.mean(accepted)) if len(accepted) else 0.0
+
+
+def accepted_accuracy(truth: Labels, predicted: Labels, accepted: NDArray[np.bool_]) -> float:
+    """Share of right answers among the accepted frames, 0..1; 1 where none was accepted (none was wrong)."""
+    if not np.any(accepted):
+        return 1.0
+    return float(np.mean(np.asarray(truth)[accepted] == np.asarray(predicted)[accepted]))
+
+
+def log_loss(truth: Labels, probabilities: Floats) -> float:
+    """Mean of -ln p(true class), 0 and up."""
+    true = _checked(truth, probabilities)[np.arange(len(truth)), truth]
+    return float(-np.log(np.maximum(true, TINY)).mean())
+
+
+def brier(truth: Labels, probabilities: Floats) -> float:
+    """Mean over frames of sum_c (p_c - [c is true])^2, 0..2 (Brier 1950)."""
+    table = _checked(truth, probabilities)
+    target = np.eye(table.shape[1])[truth]
+    return float(((table - target) ** 2).sum(axis=1).mean())
+
+
+def expected_calibration_error(truth: Labels, probabilities: Floats, *, bins: int = 10) -> float:
+    """sum_b n_b / N * |accuracy_b - mean confidence_b| over equal bins of the largest probability, 0..1.
+
+    Guo et al. 2017, equation 3; bin b holds confidences in ((b - 1) / bins, b / bins].
+    """
+    table = _checked(truth, probabilities)
+    confidence = table.max(axis=1)
+    right = table.argmax(axis=1) == truth
+    slot = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(slot, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(table))
+
+
+def _pair(truth: Labels, predicted: Labels, classes: int) -> tuple[Labels, Labels]:
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if truth.ndim != 1 or truth.shape != predicted.shape or len(truth) == 0:
+        raise InputError(
+            f"metrics: got labels {truth.shape} and predictions {predicted.shape}, allowed: (N,) each, N > 0"
+        )
+    for what, values in (("labels", truth), ("predictions", predicted)):
+        if values.min() < 0 or values.max() >= classes:
+            raise InputError(f"metrics {what}: got {values.min()}..{values.max()}, allowed: 0..{classes - 1}")
+    return truth, predicted
+
+
+def _checked(truth: Labels, probabilities: Floats) -> NDArray[np.float64]:
+    table = np.asarray(probabilities, dtype=np.float64)
+    if table.ndim != 2 or len(table) != len(truth) or len(table) == 0:
+        raise InputError(
+            f"metrics: got {len(truth)} labels and probabilities {table.shape}, allowed: (N, C), N > 0"
+        )
+    _pair(truth, truth, table.shape[1])
+    return table
