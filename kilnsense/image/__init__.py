@@ -1,0 +1,1 @@
+"""From bytes to pictures that can be judged: decoding, colour spaces, region of interest, quality."""

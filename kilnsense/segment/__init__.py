@@ -1,0 +1,1 @@
+"""From colours to regions that mean the same in every frame."""
