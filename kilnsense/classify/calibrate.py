@@ -84,7 +84,8 @@ def fit_calibration(
     labels = np.asarray(labels)
     if not (count == len(labels) == len(groups)) or count == 0:
         raise InputError(
-            f"calibration: got {count} rows, {len(labels)} labels, {len(groups)} groups, allowed: as many, not 0"
+            f"calibration: got {count} rows, {len(labels)} labels, {len(groups)} groups, "
+            "allowed: as many of each, above 0"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(f"calibration labels: got {labels.min()}..{labels.max()}, allowed: 0..{classes - 1}")

@@ -1,0 +1,160 @@
+"""The estimators behind `kilnsense.features.fuse`, with plain attributes so that skops can store them."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.decomposition import PCA
+
+from kilnsense.classify.estimators import Standardise, check_labels, check_rows, softmax
+
+Floats = NDArray[np.floating[Any]]
+Blocks = tuple[tuple[str, int, int], ...]
+SMALLEST = 1e-3
+"""Block probabilities are lifted to this before a logarithm, so that one block cannot veto."""
+
+
+class FillAbsent(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Replaces the values of absent branches by the mean of the training rows where the branch is present.
+
+    Args:
+        blocks: (name, start, stop) whose last column says 1 for present, 0 for absent.
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+
+    def fit(self, X: Floats, y: NDArray[np.generic] | None = None) -> Self:
+        """Learns the mean of the present rows, block by block; zeros for a block that is never present."""
+        rows = check_rows(X)
+        if y is not None:
+            check_labels(y, rows=len(rows))
+        self.n_features_in_ = rows.shape[1]
+        self.fill_ = np.zeros(rows.shape[1])
+        for _, start, stop in self.blocks:
+            present = rows[:, stop - 1] > 0.5
+            if present.any():
+                self.fill_[start : stop - 1] = rows[present, start : stop - 1].mean(axis=0)
+        return self
+
+    def transform(self, X: Floats) -> NDArray[np.float64]:
+        """(N, F) rows without gaps; presence columns stay. Raises InputError."""
+        rows = check_rows(X, columns=self.n_features_in_).copy()
+        for _, start, stop in self.blocks:
+            absent = rows[:, stop - 1] <= 0.5
+            rows[absent, start : stop - 1] = self.fill_[start : stop - 1]
+        return rows
+
+
+class BlockWeights(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Scales every column robustly, then every block by weight / sqrt(width).
+
+    The rows are scaled so that a column's mean square is about 1 again, which classifiers with a fixed
+    penalty expect.
+    """
+
+    def __init__(self, *, blocks: Blocks, weights: tuple[float, ...]) -> None:
+        self.blocks = blocks
+        self.weights = weights
+
+    def fit(self, X: Floats, y: NDArray[np.generic] | None = None) -> Self:
+        """Learns the robust scales of (N, F) rows."""
+        self.scale_ = Standardise().fit(X, y)
+        factors = np.zeros(self.scale_.n_features_in_)
+        for (_, start, stop), weight in zip(self.blocks, self.weights, strict=True):
+            factors[start:stop] = weight / np.sqrt(stop - start)
+        self.factors_ = factors / np.sqrt((factors**2).mean())
+        return self
+
+    def transform(self, X: Floats) -> NDArray[np.float64]:
+        """(N, F) weighted rows."""
+        weighted: NDArray[np.float64] = self.scale_.transform(X) * self.factors_
+        return weighted
+
+
+class BlockPCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Whitened principal components of some columns, beside the others as they are.
+
+    Components that hold less than 1e-6 of the variance are dropped: whitening would blow up their noise.
+    """
+
+    def __init__(self, *, columns: tuple[int, ...], components: int) -> None:
+        self.columns = columns
+        self.components = components
+
+    def fit(self, X: Floats, y: NDArray[np.generic] | None = None) -> Self:
+        """Learns scales and components of (N, F) rows; at most `components`, rows - 1 or columns of them."""
+        rows = check_rows(X)
+        self.chosen_ = np.array(self.columns, dtype=np.intp)
+        self.rest_ = np.setdiff1d(np.arange(rows.shape[1]), self.chosen_)
+        if len(self.chosen_):
+            self.scale_ = Standardise().fit(rows[:, self.chosen_], y)
+            scaled = self.scale_.transform(rows[:, self.chosen_])
+            most = min(self.components, len(rows) - 1, len(self.chosen_))
+            self.pca_ = PCA(most, svd_solver="full").fit(scaled)
+            keep = max(1, int((self.pca_.explained_variance_ratio_ > 1e-6).sum()))
+            spread = np.sqrt(np.maximum(self.pca_.explained_variance_[:keep], 1e-12))
+            self.axes_ = self.pca_.components_[:keep].T / spread
+        return self
+
+    def transform(self, X: Floats) -> NDArray[np.float64]:
+        """(N, components + other columns)."""
+        rows = check_rows(X)
+        if not len(self.chosen_):
+            return rows
+        scaled = self.scale_.transform(rows[:, self.chosen_]) - self.pca_.mean_
+        return np.concatenate([scaled @ self.axes_, rows[:, self.rest_]], axis=1)
+
+
+class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """One classifier per block; their probabilities are pooled.
+
+    pool ``mean``: p = sum_b weight_b p_b, renormalised. pool ``logs``: ln p = sum_b weight_b ln p_b + bias.
+    """
+
+    def __init__(
+        self,
+        classifier: Any,
+        *,
+        blocks: Blocks,
+        fillable: Blocks,
+        weights: tuple[float, ...],
+        bias: tuple[float, ...],
+        pool: str,
+    ) -> None:
+        self.classifier = classifier
+        self.blocks = blocks
+        self.fillable = fillable
+        self.weights = weights
+        self.bias = bias
+        self.pool = pool
+
+    def fit(self, X: Floats, y: NDArray[np.generic]) -> Self:
+        """Fits a copy of the classifier on every block of (N, F) rows."""
+        self.fill_ = FillAbsent(self.fillable).fit(X, y)
+        rows = self.fill_.transform(X)
+        self.classes_ = np.unique(y)
+        self.models_ = [clone(self.classifier).fit(rows[:, start:stop], y) for _, start, stop in self.blocks]
+        return self
+
+    def block_probabilities(self, X: Floats) -> NDArray[np.float64]:
+        """(N, B, C): what each block alone says."""
+        rows = self.fill_.transform(X)
+        parts = zip(self.models_, self.blocks, strict=True)
+        return np.stack([model.predict_proba(rows[:, start:stop]) for model, (_, start, stop) in parts], axis=1)
+
+    def predict_proba(self, X: Floats) -> NDArray[np.float64]:
+        """(N, C) pooled probabilities."""
+        each = self.block_probabilities(X)
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if self.pool == "mean":
+            mixed = np.einsum("nbc,b->nc", each, weights)
+            result: NDArray[np.float64] = mixed / mixed.sum(axis=1, keepdims=True)
+            return result
+        bias = np.asarray(self.bias, dtype=np.float64)[np.asarray(self.classes_, dtype=np.intp)]
+        return softmax(np.einsum("nbc,b->nc", np.log(np.maximum(each, SMALLEST)), weights) + bias)
+
+    def predict(self, X: Floats) -> NDArray[np.generic]:
+        """The most probable class of each row."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
