@@ -4,9 +4,9 @@ A colour is a last axis of three: CIE L*a*b* (D65; L 0..100, a and b about -128.
 order R, G, B for `redmean`. All leading axes broadcast. Differences are >= 0, symmetric, and 0 for equal
 colours. Half precision is computed, and returned, in float32.
 
-The textbook formulas have no derivative at equal colours, at greys and at black. There the guarded forms below
-keep the exact value and give a finite derivative: the square root and the hue see a harmless number in the place
-of 0, and what they make of it is discarded.
+The textbook formulas have no derivative at equal colours, at greys and at black. There the guarded forms
+below keep the exact value and give a finite derivative: the square root and the hue see a harmless number in
+the place of 0, and what they make of it is discarded.
 """
 
 import math
@@ -49,7 +49,8 @@ def srgb_to_lab(rgb: Tensor) -> Tensor:
 def lab_to_srgb(lab: Tensor) -> Tensor:
     """CIE L*a*b* (D65), (..., 3) -> sRGB, (..., 3) in the order R, G, B.
 
-    Colours that sRGB cannot show come out below 0 or above 1: nothing is clipped, so that the gradient lives on.
+    Colours that sRGB cannot show come out below 0 or above 1: nothing is clipped, so that the gradient lives
+    on.
     """
     (lab,) = _colours("lab_to_srgb", lab)
     lightness, a, b = lab.unbind(-1)
@@ -92,9 +93,7 @@ def redmean(x: Tensor, y: Tensor) -> Tensor:
     x, y = _colours("redmean", x, y)
     red = ((x[..., 0] + y[..., 0]) / 2).clamp(0, 1) * (255 / 256)
     square = (x - y) ** 2
-    return safe_sqrt(
-        (2 + red) * square[..., 0] + 4 * square[..., 1] + (2 + 255 / 256 - red) * square[..., 2]
-    )
+    return safe_sqrt((2 + red) * square[..., 0] + 4 * square[..., 1] + (2 + 255 / 256 - red) * square[..., 2])
 
 
 def cie94(x: Tensor, y: Tensor) -> Tensor:
@@ -117,8 +116,8 @@ def ciede2000(x: Tensor, y: Tensor) -> Tensor:
     """CIEDE2000 difference of Lab colours, (..., 3) x (..., 3) -> (...); kL = kC = kH = 1.
 
     G. Sharma, W. Wu, E. N. Dalal, Color Research & Application 30(1) 21-30, 2005, doi 10.1002/col.20070.
-    The formula itself jumps where two hues are 180 degrees apart (the mean hue changes sides), by up to tens of
-    units between strong colours; the derivative is finite on both sides and on the edge.
+    The formula itself jumps where two hues are 180 degrees apart (the mean hue changes sides), by up to tens
+    of units between strong colours; the derivative is finite on both sides and on the edge.
     """
     x, y = _colours("ciede2000", x, y)
     (l1, a1, b1), (l2, a2, b2) = x.unbind(-1), y.unbind(-1)
@@ -148,9 +147,9 @@ def ciede2000(x: Tensor, y: Tensor) -> Tensor:
     return safe_sqrt(d_l**2 + d_c**2 + d_h**2 + rotation * d_c * d_h)
 
 
-def safe_sqrt(x: Tensor) -> Tensor:
-    """sqrt(x) where x > 0; elsewhere 0 with derivative 0."""
-    positive = x > 0
+def safe_sqrt(x: Tensor, above: Tensor | float = 0.0) -> Tensor:
+    """sqrt(x) where x exceeds `above` (0 or more); elsewhere 0 with derivative 0."""
+    positive = x > above
     return torch.where(positive, torch.sqrt(torch.where(positive, x, 1.0)), 0.0)
 
 
@@ -197,8 +196,8 @@ def _unit(a: Tensor, b: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
 def _side(a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor) -> Tensor:
     """+1 where the short way from hue 1 to hue 2 is counter-clockwise, -1 where it is clockwise.
 
-    Decided in float64, where the products of float32 numbers are exact. At exactly 180 degrees the formula goes
-    through the larger angle, so the sign is + if hue 1 is the one in 0..180.
+    Decided in float64, where the products of float32 numbers are exact. At exactly 180 degrees the formula
+    goes through the larger angle, so the sign is + if hue 1 is the one in 0..180.
     """
     with torch.no_grad():
         cross = a1.double() * b2.double() - a2.double() * b1.double()
@@ -220,11 +219,13 @@ def _hue_difference(product: Tensor, dot: Tensor, cross: Tensor, side: Tensor) -
     return torch.where(wide, above, torch.where(narrow, below, 0.0))
 
 
-def _mean_hue(units: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]], wide: Tensor, side: Tensor) -> Tensor:
+def _mean_hue(
+    units: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]], wide: Tensor, side: Tensor
+) -> Tensor:
     """The middle of the shorter arc between two hues, radians in 0..2 pi; the other's hue if one is grey.
 
-    The sum of the two unit vectors points there, and so does their difference turned by 90 degrees; the second
-    is used beyond 90 degrees, because the sum vanishes at 180.
+    The sum of the two unit vectors points there, and so does their difference turned by 90 degrees; the
+    second is used beyond 90 degrees, because the sum vanishes at 180.
     """
     (x1, y1), (x2, y2) = units
     x = torch.where(wide, side * (y2 - y1), x1 + x2)
