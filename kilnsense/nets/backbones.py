@@ -1,0 +1,177 @@
+"""Trunks: pictures in, one feature map out.
+
+``small`` is our own and needs no pretraining; ``timm:<model>`` takes any convolutional model of timm, with
+its deepest feature map at a stride of at most 16, because a region of a 96-pixel picture needs more than a
+cell or two.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kilnsense.errors import ConfigError, MissingExtraError, SourceError
+from kilnsense.parts import near_match
+
+TIMM_PREFIX = "timm:"
+_LARGEST_STRIDE = 16
+
+
+class Trunk(nn.Module):
+    """Normalises pictures and computes one feature map.
+
+    Attributes:
+        body: its children are the stages, in the order of execution; it gives a map, or a list of maps of
+            which the last one counts.
+        channels: C of the feature map.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, body: nn.Module, *, channels: int, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+        # Fixed by the architecture, so no part of the stored weights.
+        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / (255.0 * torch.tensor(std).view(1, 3, 1, 1)), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 or float sRGB, 0..255 -> (N, C, h, w)."""
+        maps = self.body((pixels.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) * self.scale)
+        last: Tensor = maps[-1] if isinstance(maps, list) else maps
+        return last
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The parameters stage by stage, from the picture upwards; a lone norm belongs to the stage below."""
+        groups: list[list[nn.Parameter]] = []
+        for stage in self.body.children():
+            parameters = list(stage.parameters())
+            if groups and all(parameter.ndim < 2 for parameter in parameters):
+                groups[-1] += parameters
+            elif parameters:
+                groups.append(parameters)
+        return groups
+
+
+def small(*, generator: torch.Generator) -> Trunk:
+    """Four plain convolutions with batch norm, 0.08 million parameters, stride 8, 96 channels.
+
+    Batch norm, because the absolute level of a colour is the signal and norms per picture remove it.
+    """
+    widths = (3, 16, 32, 64, 96)
+    strides = (2, 2, 2, 1)
+    stages = [
+        _block(*ends, generator=generator) for ends in zip(widths[:-1], widths[1:], strides, strict=True)
+    ]
+    return Trunk(nn.Sequential(*stages), channels=widths[-1], mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
+def _block(inputs: int, outputs: int, stride: int, *, generator: torch.Generator) -> nn.Sequential:
+    # skip_init: the constructor would draw from the global generator.
+    conv: nn.Conv2d = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+        nn.Conv2d, inputs, outputs, 3, stride=stride, padding=1, bias=False
+    )
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def timm_trunk(model: str, *, pretrained: bool, weights: str, generator: torch.Generator) -> Trunk:
+    """A model of timm by its name.
+
+    Args:
+        model: such as ``mobilenetv4_conv_small_050``.
+        pretrained: load timm's own weights (it may fetch them, once).
+        weights: a safetensors file with timm's weights of this model; takes the place of fetching.
+        generator: for random weights.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+        ConfigError: timm has no such model, or it gives no feature maps, or `weights` is no safetensors file.
+        SourceError: the weights cannot be had; names the file to place.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise MissingExtraError("trunk timm:...: timm is missing; install kilnsense[train]") from error
+    if not timm.is_model(model.split(".")[0]):
+        hint = near_match(model, timm.list_models())
+        raise ConfigError(f"trunk: timm has no model {model!r}{hint}; see timm.list_models()")
+    if weights and (Path(weights).suffix != ".safetensors" or not Path(weights).is_file()):
+        raise ConfigError(f"branches.weights: got {weights!r}, allowed: an existing .safetensors file")
+    index = _deepest_index(model)
+    overlay = {"file": weights} if weights else None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            # timm draws initial weights from the global generator and takes no other: seeded inside a fork.
+            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+            features: Any = timm.create_model(
+                model,
+                pretrained=pretrained or bool(weights),
+                pretrained_cfg_overlay=overlay,
+                features_only=True,
+                out_indices=(index,),
+            )
+    except (OSError, RuntimeError, ValueError) as error:
+        if not (pretrained or weights):
+            raise ConfigError(f"trunk timm:{model}: cannot be built ({_first_line(error)})") from error
+        raise SourceError(
+            f"trunk timm:{model}: pretrained weights cannot be loaded ({_first_line(error)}); place the "
+            "model.safetensors of this model on this machine and name it in branches.weights"
+        ) from error
+    cfg = features.pretrained_cfg
+    return Trunk(
+        features, channels=int(features.feature_info.channels()[-1]), mean=cfg["mean"], std=cfg["std"]
+    )
+
+
+def _deepest_index(model: str) -> int:
+    """The index of the deepest feature map whose stride is at most 16."""
+    import timm
+
+    try:
+        with torch.device("meta"):  # no memory, no random draw
+            probe: Any = timm.create_model(model, features_only=True)
+    except (RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"trunk timm:{model}: gives no feature maps ({_first_line(error)}); take a convolutional model"
+        ) from error
+    fitting = [i for i, stride in enumerate(probe.feature_info.reduction()) if stride <= _LARGEST_STRIDE]
+    if not fitting:
+        raise ConfigError(f"trunk timm:{model}: no feature map with a stride of {_LARGEST_STRIDE} or less")
+    return fitting[-1]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+BACKBONES: dict[str, Callable[..., Trunk]] = {"small": small}
+"""Trunk by name, each a builder that takes `generator`; ``timm:<model>`` comes beside these."""
+
+
+def build_trunk(name: str, *, pretrained: bool, weights: str, generator: torch.Generator) -> Trunk:
+    """A trunk by its name in the config: one of `BACKBONES`, or ``timm:<model>``.
+
+    Raises:
+        ConfigError: unknown name, or pretrained weights asked of a trunk that has none.
+        SourceError: see `timm_trunk`.
+    """
+    if name.startswith(TIMM_PREFIX):
+        return timm_trunk(
+            name.removeprefix(TIMM_PREFIX), pretrained=pretrained, weights=weights, generator=generator
+        )
+    if name not in BACKBONES:
+        allowed = ", ".join([*sorted(BACKBONES), "timm:<model>"])
+        raise ConfigError(f"branches.trunk: got {name!r}, allowed: {allowed}{near_match(name, BACKBONES)}")
+    if pretrained or weights:
+        raise ConfigError(
+            f"branches.trunk {name!r}: has no pretrained weights; set pretrained: false and weights: '', "
+            "or take timm:<model>"
+        )
+    return BACKBONES[name](generator=generator)
