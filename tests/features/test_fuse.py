@@ -138,8 +138,9 @@ def test_a_branch_that_was_never_seen_stays_zero():
 
 def test_skill_orders_the_blocks_by_what_they_know():
     skill = block_skill(evidence())
-    assert skill[0] == skill.max() == 1.0
+    assert skill.max() == 1.0
     assert skill[0] > skill[1] > skill[2]
+    assert skill[3] > skill[1]
     chance = Evidence(np.full((6, 2, 3), 1 / 3), np.arange(6) % 3)
     np.testing.assert_array_equal(block_skill(chance), [1.0, 1.0])
 
@@ -185,12 +186,12 @@ def test_block_probabilities_come_from_one_block_each():
     test, _ = sample(seed=1)
     before = block_probabilities(train, labels, test, classifier=logistic, classes=3)
     values = test.values.copy()
-    values[:, 15:] += 1.0
+    values[:, 15] += 3.0
     after = block_probabilities(
         train, labels, type(test)(values, test.blocks), classifier=logistic, classes=3
     )
     np.testing.assert_array_equal(before[:, :3], after[:, :3])
-    assert np.abs(before[:, 3] - after[:, 3]).max() > 0.05
+    assert np.abs(before[:, 3] - after[:, 3]).max() > 0.01
 
 
 def test_block_probabilities_keep_a_column_for_a_class_the_fold_lacks():
