@@ -153,7 +153,7 @@ def test_slopes_are_finite_at_every_edge(name: str, edge: str, dtype: torch.dtyp
 
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_the_slope_along_lightness_lives_at_grey(name: str) -> None:
-    """A guard must not silence the whole gradient: between two greys only lightness counts, and it does count."""
+    """A guard must not silence the whole gradient: between two greys lightness still counts."""
     x = torch.tensor(GREY, dtype=torch.float64, requires_grad=True)
     y = torch.tensor([60.0, 0, 0], dtype=torch.float64)
     value = DIFFERENCES[name](*((lab_to_srgb(x), lab_to_srgb(y)) if name == "redmean" else (x, y)))

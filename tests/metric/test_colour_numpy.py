@@ -86,5 +86,6 @@ def test_a_colour_needs_three_numbers() -> None:
 
 
 def test_needs_no_torch() -> None:
-    code = "import sys, kilnsense.metric.colour_numpy, kilnsense.metric.samplers; sys.exit('torch' in sys.modules)"
+    modules = "kilnsense.metric.colour_numpy, kilnsense.metric.samplers"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

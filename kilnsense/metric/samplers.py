@@ -1,0 +1,143 @@
+"""Balanced batches: P classes x K samples, so that every sample has positives and negatives.
+
+Works on arrays alone and draws from a named generator; torch is not needed.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilnsense.errors import ConfigError, InputError
+
+Indices = NDArray[np.int64]
+
+
+def pk_batches(
+    labels: Sequence[Any] | NDArray[Any],
+    groups: Sequence[Any] | NDArray[Any] | None,
+    *,
+    classes_per_batch: int,
+    samples_per_class: int,
+    batches: int,
+    rng: np.random.Generator,
+    replace: bool = False,
+) -> Iterator[Indices]:
+    """Index batches of P classes x K samples each, the samples of one class side by side.
+
+    A sample comes again only after all others of its class have been drawn. Within a batch the K samples of a
+    class come from as many different groups as it has left, so that a network cannot tell classes by the
+    camera run. Hermans, Beyer, Leibe, "In Defense of the Triplet Loss", 2017 (the P x K batch).
+
+    Args:
+        labels: class of each sample, (n,).
+        groups: group (camera run, video, shift) of each sample, (n,); None where nothing is known of them.
+        classes_per_batch: P, from 2 to the number of classes; below that the classes take turns.
+        samples_per_class: K, 2 or more.
+        batches: how many batches to give.
+        rng: all chance comes from here.
+        replace: lets a class with fewer than K samples fill its place by repeating them.
+
+    Returns:
+        An iterator over `batches` arrays (P * K,) of int64. The arguments are checked at once.
+
+    Raises:
+        ConfigError: P, K or `batches` out of range.
+        InputError: labels and groups of unequal length, one class only, or a class with fewer than K samples.
+    """
+    label_array = np.asarray(labels)
+    group_array = np.zeros(len(label_array), dtype=np.int64) if groups is None else np.asarray(groups)
+    if label_array.ndim != 1 or group_array.shape != label_array.shape:
+        raise InputError(
+            "sampler: needs one label and one group per sample, got shapes "
+            f"{label_array.shape} and {group_array.shape}"
+        )
+    classes, sizes = np.unique(label_array, return_counts=True)
+    _check_numbers(classes, classes_per_batch, samples_per_class, batches)
+    _check_sizes(classes, sizes, samples_per_class, replace=replace)
+    decks = [_Deck(np.flatnonzero(label_array == c), group_array, rng) for c in classes]
+    return _deal(decks, classes_per_batch, samples_per_class, batches, rng)
+
+
+class _Deck:
+    """The samples of one class, dealt without replacement until all are out, then shuffled again."""
+
+    def __init__(self, members: Indices, groups: NDArray[Any], rng: np.random.Generator) -> None:
+        _, codes = np.unique(groups[members], return_inverse=True)
+        self._by_group = [members[codes == g] for g in range(int(codes.max()) + 1)]
+        self._rng = rng
+        self._left: list[list[int]] = [[] for _ in self._by_group]
+
+    def deal(self, count: int) -> list[int]:
+        """The next `count` samples: groups not yet in this hand first, large ones more often."""
+        hand: list[int] = []
+        times = np.zeros(len(self._by_group), dtype=np.int64)
+        while len(hand) < count:
+            if not any(self._left):
+                self._shuffle(hand)
+            weight = np.array([len(pile) if pile and pile[-1] not in hand else 0 for pile in self._left])
+            if not weight.any():  # the class is smaller than the hand: repeats were allowed
+                weight = np.array([len(pile) for pile in self._left])
+            weight = np.where(times == times[weight > 0].min(), weight, 0)
+            group = int(self._rng.choice(len(weight), p=weight / weight.sum()))
+            hand.append(self._left[group].pop())
+            times[group] += 1
+        return hand
+
+    def _shuffle(self, hand: list[int]) -> None:
+        """All samples anew; those already in the hand lie at the bottom, so that they wait for the next."""
+        for group, members in enumerate(self._by_group):
+            pile = [int(i) for i in self._rng.permutation(members)]
+            self._left[group] = [i for i in pile if i in hand] + [i for i in pile if i not in hand]
+
+
+def _deal(
+    decks: list[_Deck], classes_per_batch: int, samples_per_class: int, batches: int, rng: np.random.Generator
+) -> Iterator[Indices]:
+    turns: list[int] = []
+    for _ in range(batches):
+        if len(turns) < classes_per_batch:
+            anew = [int(c) for c in rng.permutation(len(decks))]
+            # Those still waiting go first, and not twice into the same batch.
+            turns = turns + [c for c in anew if c not in turns] + [c for c in anew if c in turns]
+        chosen, turns = turns[:classes_per_batch], turns[classes_per_batch:]
+        yield np.array([i for c in chosen for i in decks[c].deal(samples_per_class)], dtype=np.int64)
+
+
+def _check_numbers(
+    classes: NDArray[Any], classes_per_batch: int, samples_per_class: int, batches: int
+) -> None:
+    if len(classes) < 2:
+        raise InputError(
+            f"sampler: found {len(classes)} class{'' if len(classes) == 1 else 'es'} "
+            f"({', '.join(map(str, classes)) or 'no samples'}), needs 2 or more: triplets need a negative; "
+            "add labelled samples of another class"
+        )
+    if not 2 <= classes_per_batch <= len(classes):
+        raise ConfigError(
+            f"classes_per_batch: got {classes_per_batch}, allowed: 2..{len(classes)} "
+            f"(the classes are {', '.join(map(str, classes))})"
+        )
+    if samples_per_class < 2:
+        raise ConfigError(
+            f"samples_per_class: got {samples_per_class}, allowed: 2 and above; an anchor needs a positive"
+        )
+    if batches < 1:
+        raise ConfigError(f"batches: got {batches}, allowed: 1 and above")
+
+
+def _check_sizes(
+    classes: NDArray[Any], sizes: NDArray[Any], samples_per_class: int, *, replace: bool
+) -> None:
+    needed = 2 if replace else samples_per_class
+    short = [f"{c} ({n})" for c, n in zip(classes, sizes, strict=True) if n < needed]
+    if short:
+        remedy = (
+            "an anchor needs another sample of its class; add some, or leave the class out"
+            if replace or int(sizes.min()) < 2
+            else f"lower samples_per_class to {int(sizes.min())}, add samples, or allow `replace`"
+        )
+        raise InputError(
+            f"sampler: too few samples, needs {needed} per class, got {', '.join(short)}; {remedy}"
+        )
