@@ -22,6 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 AE_LAG_S = 1.5
 _BASE_GAIN = 0.62  # fixed exposure: a black body at 1450 degrees Celsius reaches this share of full scale
 _LEVELS = 4096
+_DAYLIGHT_C = 6200.0
 _SHOT = 0.00035  # shot noise variance at full scale
 
 
@@ -34,30 +35,34 @@ class Development:
 
 
 def _colour_correction(ir_cut: bool) -> npt.NDArray[np.float64]:
-    """Matrix from daylight-balanced sensor RGB to linear sRGB, least squares over hot bodies; rows sum to 1."""
+    """Matrix from daylight-balanced sensor RGB to linear sRGB, fitted on hot bodies; rows sum to 1."""
     wavelengths = np.arange(380.0, 1101.0, 4.0)
     sensor = sensor_response(wavelengths, ir_cut=ir_cut)
     eye = XYZ_TO_RGB @ eye_response(wavelengths)
     spectra = planck(wavelengths[:, None], np.geomspace(1500, 9000, 24)[None, :])
     spectra /= spectra.mean(axis=0)
-    daylight = planck(wavelengths, 6200.0)
+    daylight = planck(wavelengths, _DAYLIGHT_C)
+    daylight /= daylight.mean()
     balanced = (sensor @ spectra) / (sensor @ daylight)[:, None]
     wanted = (eye @ spectra) / (eye @ daylight)[:, None]
     # Solve for the deviation from the identity with zero row sums, damped so that noise is not amplified.
     basis = np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]])
     seen = basis @ balanced
-    damped = np.linalg.solve(seen @ seen.T + 0.05 * np.eye(2), seen @ (wanted - balanced).T)
+    damped = np.linalg.solve(seen @ seen.T + 0.004 * np.eye(2), seen @ (wanted - balanced).T)
     return np.asarray(np.eye(3) + damped.T @ basis)
 
 
 def build_development(camera: CameraPlan) -> Development:
     """White balance, colour correction and tone curve of a camera."""
     wavelengths = np.arange(380.0, 1101.0, 4.0)
-    daylight = sensor_response(wavelengths, ir_cut=camera.ir_cut) @ planck(wavelengths, 6200.0)
+    if camera.ir_cut:
+        daylight = sensor_response(wavelengths, ir_cut=True) @ planck(wavelengths, _DAYLIGHT_C)
+    else:
+        daylight = np.ones(3)  # no daylight reference holds with infrared in every channel: equal gains
     clinker = band_table("ir_cut" if camera.ir_cut else "no_ir_cut").at(1450.0).astype(np.float64)
     gains = (1 / daylight) ** (1 - camera.warmth) * (1 / clinker) ** camera.warmth
     gains /= gains[0]
-    gains = np.maximum(gains, 1.0 if camera.ir_cut else 0.9)
+    gains = np.maximum(gains, 1.0)  # what clips on the sensor stays white
     share = camera.colour_matrix
     matrix = ((1 - share) * np.eye(3) + share * _colour_correction(camera.ir_cut)) * gains[None, :]
     levels = np.linspace(0, 1, _LEVELS)
@@ -70,8 +75,7 @@ def wanted_gain(camera: CameraPlan, light: Image) -> float:
     """Gain at which the exposure mode would settle on this light (H, W, 3), linear."""
     shift = 2.0**camera.exposure_ev
     if camera.exposure_mode == "fixed":
-        return _BASE_GAIN * shift
-    height, width = light.shape[:2]
+        return float(_BASE_GAIN * shift)
     grey = light[::8, ::8, :].max(axis=2)
     if camera.exposure_mode == "auto_highlight":
         level = float(np.quantile(grey, 0.97))
@@ -87,8 +91,9 @@ def wanted_gain(camera: CameraPlan, light: Image) -> float:
 def _spread(camera: CameraPlan, light: Image) -> Image:
     """Blooming, veiling glare and lens film: light that lands where it does not belong."""
     height, width = light.shape[:2]
-    small = cv2.resize(light, (max(1, width // 8), max(1, height // 8)), interpolation=cv2.INTER_AREA)
-    cv2.min(small, (6.0, 6.0, 6.0, 6.0), small)
+    coarse = (max(1, width // 8), max(1, height // 8))
+    small = np.asarray(cv2.resize(light, coarse, interpolation=cv2.INTER_AREA), np.float32)
+    np.minimum(small, 6.0, out=small)
     halo = cv2.GaussianBlur(small, (0, 0), max(width / 8 / 40, 0.8))
     wide = cv2.GaussianBlur(small, (0, 0), max(width / 8 / 7, 1.0))
     extra = 0.035 * halo + (0.03 + 0.35 * camera.film) * wide
@@ -119,17 +124,16 @@ def expose(
     light += floor
     cv2.sqrt(light, light)
     light += noise[shift[0] : shift[0] + height, shift[1] : shift[1] + width] * np.float32(0.5 * _SHOT**0.5)
-    cv2.min(light, (1.0, 1.0, 1.0, 1.0), light)
+    np.minimum(light, 1.0, out=light)
     cv2.multiply(light, light, light)
     light -= floor
-    linear = cv2.transform(light, development.matrix)
-    cv2.max(linear, (0.0, 0.0, 0.0, 0.0), linear)
-    cv2.min(linear, (1.0, 1.0, 1.0, 1.0), linear)
-    linear *= np.float32(_LEVELS - 1)
+    linear = np.asarray(cv2.transform(light, development.matrix), np.float32)
+    np.clip(linear, 0.0, 1.0, out=linear)
+    linear *= _LEVELS - 1
     pixels = np.take(development.tone, linear.astype(np.uint16))
     if camera.softness > 0.15:
-        pixels = cv2.GaussianBlur(pixels, (5, 5), 0.3 + 0.9 * camera.softness)
-    return np.asarray(pixels)
+        return np.asarray(cv2.GaussianBlur(pixels, (5, 5), 0.3 + 0.9 * camera.softness), np.uint8)
+    return pixels
 
 
 def stamp_box(plan: RunPlan) -> tuple[slice, slice] | None:
@@ -153,5 +157,5 @@ def burn_stamp(plan: RunPlan, pixels: Pixels, t: float) -> None:
     scale = tall / 30
     origin = (box[1].start + 2, box[0].stop - tall // 4)
     thick = max(1, round(scale))
-    cv2.putText(pixels, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), thick + 1, cv2.LINE_AA)
+    pixels[box] //= 3
     cv2.putText(pixels, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (235, 235, 235), thick, cv2.LINE_AA)

@@ -13,6 +13,7 @@ from kilnsense.render.plan import CUES, RunPlan
 
 _BURN_C, _BURN_STEP_K = 1450.0, 105.0
 _PUFF_BLOCK_S = 20.0
+_UPSET_BLOCK_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,19 @@ def _puffs(plan: RunPlan, t: float) -> tuple[Puff, ...]:
     return tuple(alive)
 
 
+def _upset_depth(plan: RunPlan, t: float) -> float:
+    """Optical depth added by upsets of 3 to 8 minutes, drawn per block of time."""
+    block = int(t // _UPSET_BLOCK_S)
+    rng = np.random.default_rng([plan.seed, 3, block])
+    depth = 0.0
+    for _ in range(int(rng.poisson(plan.difficulty.upsets_per_hour * _UPSET_BLOCK_S / 3600))):
+        lasts = rng.uniform(180, 480)
+        age = (t - block * _UPSET_BLOCK_S - rng.uniform(0, _UPSET_BLOCK_S - lasts)) / lasts
+        peak = rng.uniform(1.5, 4.0)
+        depth += peak * float(np.sin(np.pi * age)) if 0 < age < 1 else 0.0
+    return depth
+
+
 def condition_at(plan: RunPlan, t: float) -> Condition:
     """The condition at time t in seconds since the start of the run."""
     bed_c = bed_temperature(plan, t)
@@ -86,8 +100,9 @@ def condition_at(plan: RunPlan, t: float) -> Condition:
     # Dust follows the burning only while coupled; the rest of the time it wanders on its own.
     shift = float(np.sqrt(2) * _quantile(plan.difficulty.decoupled_share))
     coupled = _ramp(2.0 * (raw["free_dust"] - shift))
-    wander = 0.6 * raw["dust"]
+    wander = 0.8 * raw["dust"]
     dust = coupled * (-0.65 * x["dust"] + 0.5 * wander) + (1 - coupled) * 1.3 * wander
+    calm = plan.difficulty.dust * 0.42 * float(np.exp(np.clip(0.95 * dust, -2.5, 2.2)))
     return Condition(
         bed_c=bed_c,
         wall_c=kiln.wall_c + 0.30 * (bed_c - _BURN_C) + 14 * noise * raw["wall"],
@@ -98,12 +113,12 @@ def condition_at(plan: RunPlan, t: float) -> Condition:
         granularity=0.15 + 0.85 * _ramp(x["nodules"] + 0.55),
         balls=_ramp(1.3 * (x["nodules"] - 0.75)),
         plume=float(kiln.plume * np.exp(-0.42 * x["plume"])),
-        flame=float(3.6 * np.exp(-0.20 * x["flame"])),
+        flame=float(4.2 * np.exp(-0.20 * x["flame"])),
         flame_opacity=float(kiln.flame_opacity * np.exp(0.12 * x["flame"])),
-        coating=float(42 + 12 * x["coating"]),
+        coating=float(58 + 14 * x["coating"]),
         drip=_ramp(1.3 * (x["coating"] - 0.6)),
         feed_front=float(6.2 + 1.7 * x["feed"]),
-        dust_depth=float(plan.difficulty.dust * 0.40 * np.exp(np.clip(0.9 * dust, -2.5, 1.9))),
+        dust_depth=calm + _upset_depth(plan, t),
         dust_c=float(1130 + 60 * raw["free_dust"] + 0.15 * (bed_c - _BURN_C)),
         puffs=_puffs(plan, t),
     )

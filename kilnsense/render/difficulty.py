@@ -21,6 +21,7 @@ class Difficulty:
     decoupled_share: float  # share of time in which the dust has nothing to do with the state
     dust: float  # optical depth multiplier of the dust
     puffs_per_minute: float
+    upsets_per_hour: float  # minutes in which dust hides nearly everything
     film: float  # largest lens film, 0 (clean) to 1 (opaque)
     read_noise: float  # standard deviation in the dark, share of full scale
     jpeg_quality: tuple[int, int]  # lowest and highest setting among the runs
@@ -28,8 +29,8 @@ class Difficulty:
 
 DIFFICULTIES: dict[str, Difficulty] = {
     "easy": Difficulty(
-        cue_offset=0.08,
-        cue_noise=0.10,
+        cue_offset=0.05,
+        cue_noise=0.07,
         exposure_stops=0.2,
         automatic_share=0.2,
         no_ir_cut_share=0.0,
@@ -38,6 +39,7 @@ DIFFICULTIES: dict[str, Difficulty] = {
         decoupled_share=0.1,
         dust=0.35,
         puffs_per_minute=0.3,
+        upsets_per_hour=0.0,
         film=0.05,
         read_noise=0.002,
         jpeg_quality=(92, 96),
@@ -53,6 +55,7 @@ DIFFICULTIES: dict[str, Difficulty] = {
         decoupled_share=0.3,
         dust=0.8,
         puffs_per_minute=1.5,
+        upsets_per_hour=0.35,
         film=0.25,
         read_noise=0.004,
         jpeg_quality=(75, 92),
@@ -68,6 +71,7 @@ DIFFICULTIES: dict[str, Difficulty] = {
         decoupled_share=0.5,
         dust=1.25,
         puffs_per_minute=3.0,
+        upsets_per_hour=0.8,
         film=0.45,
         read_noise=0.008,
         jpeg_quality=(55, 85),

@@ -99,6 +99,6 @@ def draw_veil(stage: Stage, now: Condition, t: float, *, flicker: npt.NDArray[np
         added=added.astype(np.float32),
         flame=light[..., 1] * (1 - plume),
         plume=plume,
-        dust_passed=dust_passed,
+        dust_passed=np.asarray(dust_passed, np.float32),
         glow=glow,
     )

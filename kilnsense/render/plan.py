@@ -88,15 +88,15 @@ class RunPlan:
 
 def _draw_kiln(rng: np.random.Generator, difficulty: Difficulty, sign: int) -> KilnPlan:
     wild = min(1.0, difficulty.cue_offset / 0.3)
-    burner_x = -sign * rng.uniform(0.10, 0.38)
+    burner_x = -sign * rng.uniform(0.20, 0.45)
     return KilnPlan(
         turn_sign=sign,
         turn_rad_s=float(rng.uniform(2.2, 4.2) * 2 * np.pi / 60),
         half_angle=float(np.deg2rad(rng.normal(45.5, 1.5 * wild))),
         bed_angle=float(41 + rng.normal(0, 1.0 * wild)),
         burner=(float(burner_x), float(rng.uniform(0.08, 0.30)), float(rng.uniform(0.15, 0.5))),
-        burner_tilt=(float(rng.uniform(-0.02, 0.02)), float(rng.uniform(-0.04, 0.01))),
-        flame_spread=float(rng.uniform(0.15, 0.21)),
+        burner_tilt=(float(sign * rng.uniform(0.02, 0.09)), float(rng.uniform(-0.04, 0.01))),
+        flame_spread=float(rng.uniform(0.12, 0.18)),
         flame_c=float(1790 + rng.normal(0, difficulty.flame_spread_k)),
         flame_opacity=float(rng.uniform(0.8, 1.4)),
         wall_c=float(1352 + rng.normal(0, difficulty.wall_spread_k)),
@@ -114,17 +114,17 @@ def _draw_camera(rng: np.random.Generator, difficulty: Difficulty, sign: int) ->
     return CameraPlan(
         ir_cut=ir_cut,
         position=(
-            float(sign * rng.uniform(0.02, 0.30)),
+            float(sign * rng.uniform(0.05, 0.35)),
             float(rng.uniform(0.15, 0.42)),
-            float(-rng.uniform(1.15, 1.6)),
+            float(-rng.uniform(1.35, 1.85)),
         ),
         aim=(float(sign * rng.uniform(-0.10, 0.14)), float(rng.uniform(-0.32, -0.08)), 2.2),
-        field_of_view=float(np.deg2rad(rng.uniform(50, 62))),
+        field_of_view=float(np.deg2rad(rng.uniform(52, 62))),
         roll=float(np.deg2rad(rng.normal(0, 2.0))),
         exposure_mode=mode,
         exposure_ev=float(rng.normal(0, difficulty.exposure_stops * (0.6 if automatic else 1.0))),
-        warmth=float(rng.uniform(0.05, 0.45)),
-        colour_matrix=float(rng.uniform(0.45, 0.85) if ir_cut else rng.uniform(0.0, 0.25)),
+        warmth=float(rng.uniform(0.0, 0.16)),
+        colour_matrix=float(rng.uniform(0.4, 1.0)) if ir_cut else 0.0,
         gamma=float(rng.uniform(0.9, 1.1)),
         film=float(difficulty.film * rng.beta(1.0, 2.5)),
         softness=float(rng.beta(1.2, 3.0)),

@@ -40,8 +40,11 @@ class _Bed:
     across: Image  # kiln radii uphill from the middle of the bed
 
 
-def _locate_bed(plan: RunPlan, stage: Stage, now: Condition) -> _Bed:
-    """Intersect every ray with the plane of the bed; in front of the mouth its cut face shows."""
+def _locate_bed(plan: RunPlan, stage: Stage, now: Condition, lumps: Image) -> _Bed:
+    """Intersect every ray with the plane of the bed; in front of the mouth its cut face shows.
+
+    lumps: (H, W) coating on the shell, which makes the edge of the bed uneven.
+    """
     sign = plan.kiln.turn_sign
     normal = (-sign * math.sin(now.bed_angle), math.cos(now.bed_angle))
     tangent = (math.cos(now.bed_angle), sign * math.sin(now.bed_angle))
@@ -50,13 +53,14 @@ def _locate_bed(plan: RunPlan, stage: Stage, now: Condition) -> _Bed:
     rows = slice(0, plan.size[1])
     towards = normal[0] * stage.rays[0] + normal[1] * stage.rays[1]
     gap = -(below + normal[0] * x + normal[1] * y)
-    bed_z = gap / np.minimum(towards, np.float32(-1e-4)) + np.float32(z)
-    mask = (bed_z < stage.wall_z) & stage.inside & (stage.fixed_c == 0)
+    bed_z = np.asarray(gap / np.minimum(towards, -1e-4) + z, np.float32)
+    edge = 1 + np.float32(0.035) * lumps
+    mask = (bed_z < stage.wall_z * edge) & stage.inside & (stage.fixed_c == 0)
     if not mask.any():
         return _Bed((rows, slice(0, plan.size[0])), mask, bed_z, bed_z)
     used_rows, used_columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     window = (slice(used_rows[0], used_rows[-1] + 1), slice(used_columns[0], used_columns[-1] + 1))
-    mask, bed_z = mask[window], np.minimum(bed_z[window], np.float32(FAR))
+    mask, bed_z = mask[window], np.asarray(np.minimum(bed_z[window], FAR), np.float32)
     reach = np.maximum(bed_z, 0) - np.float32(z)
     across = tangent[0] * (x + reach * stage.rays[0][window]) + tangent[1] * (
         y + reach * stage.rays[1][window]
@@ -88,7 +92,7 @@ def _bed_temperature(plan: RunPlan, stage: Stage, now: Condition, t: float, bed:
     down = across + np.float32((speed * t) % (side / per))
     small = _look_up(stage.patterns.grains, down * np.float32(per), z * np.float32(per * 0.62))
     temperature = _bed_profile(now, z)
-    grain = now.granularity * (46 * small[..., 0] + 9 * small[..., 1] - 30)
+    grain = now.granularity * (92 * small[..., 0] + 14 * small[..., 1] - 52)
     per_flow = 100.0
     flow = _look_up(
         stage.patterns.flow,
@@ -101,16 +105,22 @@ def _bed_temperature(plan: RunPlan, stage: Stage, now: Condition, t: float, bed:
         roll = across + np.float32((speed * 1.1 * t) % (512 / per_ball))
         large = _look_up(stage.patterns.balls, roll * np.float32(per_ball), z * np.float32(per_ball * 0.7))
         shown = (large[..., 1] > 1.1 - 2.2 * now.balls) & (large[..., 0] > 0)
-        grain = np.where(shown, 85 * large[..., 0] - 62 + 10 * large[..., 1], grain)
+        grain = np.where(shown, 125 * large[..., 0] - 88 + 14 * large[..., 1], grain)
     return np.asarray(temperature + grain * far + np.float32(12) * across, np.float32)
 
 
-def _wall_temperature(plan: RunPlan, stage: Stage, now: Condition, t: float) -> Image:
+def _wall_pattern(plan: RunPlan, stage: Stage, t: float) -> Image:
+    """Coating and molten streaks (H, W, 2) as turned by time t."""
     turn = (-plan.kiln.turn_sign * plan.kiln.turn_rad_s * t / (2 * np.pi)) % 1.0 * WALL_TURN
     columns = stage.wall_turn + np.float32(turn)
     rows = (stage.wall_z + np.float32(RING)) * np.float32(WALL_TEXELS)
-    shown = cv2.remap(stage.patterns.wall, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    coating = shown[..., 0] * np.float32(now.coating) + shown[..., 1] * np.float32(75 * now.drip)
+    return np.asarray(
+        cv2.remap(stage.patterns.wall, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+def _wall_temperature(stage: Stage, now: Condition, pattern: Image) -> Image:
+    coating = pattern[..., 0] * np.float32(now.coating) + pattern[..., 1] * np.float32(80 * now.drip)
     return np.asarray(stage.wall_profile + coating + np.float32(now.wall_c), np.float32)
 
 
@@ -131,8 +141,9 @@ def draw_scene(
 ) -> Scene:
     """Light and truth of one moment. flicker: (SLICES,) relative flame brightness, about 1."""
     veil = draw_veil(stage, now, t, flicker=flicker)
-    bed = _locate_bed(plan, stage, now)
-    temperature = _wall_temperature(plan, stage, now, t)
+    pattern = _wall_pattern(plan, stage, t)
+    bed = _locate_bed(plan, stage, now, pattern[..., 0])
+    temperature = _wall_temperature(stage, now, pattern)
     cold = stage.fixed_c > 0
     temperature[cold] = stage.fixed_c[cold]
     part = temperature[bed.window]

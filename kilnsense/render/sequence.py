@@ -1,123 +1,260 @@
-"""Frames of a run in time order: flicker, automatic exposure, truth."""
+"""Simulated runs on disk, and the public door of this package.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+`simulate` writes frames or clips, region masks, the manifest, and how they were made. `plan_run`,
+`render_run`, `render_frame` and `live_frames` give the same frames in memory.
+"""
 
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from kilnsense.errors import InputError
-from kilnsense.render.camera import AE_LAG_S, build_development, burn_stamp, expose, stamp_box, wanted_gain
-from kilnsense.render.condition import condition_at
-from kilnsense.render.plan import RunPlan
-from kilnsense.render.process import state_at
-from kilnsense.render.scene import MATERIAL, NO_REGION, draw_scene
-from kilnsense.render.stage import SLICES, build_stage
+from kilnsense.errors import ConfigError, InputError, StorageError
+from kilnsense.render.difficulty import Difficulty
+from kilnsense.render.frames import FrameTruth, RenderedFrame, live_frames, render_frame, render_run
+from kilnsense.render.plan import RunPlan, plan_run
+from kilnsense.render.process import DEFAULT_STATES
+from kilnsense.render.scene import REGION_NAMES
 
-_FLICKER_S = 0.08
-_FLICKER_SHARE = 0.07
-_WAVE_SHARE = 0.12
-USABLE_TRANSMISSION = 0.15
-USABLE_BED = (14.0, 0.60)  # darkest mean level of the bed, largest saturated share of it
+__all__ = [
+    "FrameTruth",
+    "RenderedFrame",
+    "RunPlan",
+    "live_frames",
+    "parse_size",
+    "plan_run",
+    "render_frame",
+    "render_run",
+    "simulate",
+]
+
+FORMAT = 1
+MANIFEST = "manifest.csv"
+COLUMNS = (
+    "path",
+    "label",
+    "group",
+    "time_s",
+    "bed_temperature_c",
+    "transmission",
+    "saturated_share",
+    "usable",
+    "ambiguous",
+    "camera",
+)
+NO_REGION_BYTE = 255  # in mask files, where a pixel belongs to no region
+CLIP_RATE = 25.0
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class FrameTruth:
-    """What is known about a rendered frame."""
+class RunJob:
+    """One run to write: a plan, the frames' times in seconds, and where."""
 
-    time_s: float
-    bed_temperature_c: float
-    state: str
-    ambiguous: bool  # the bed temperature lies between two bands; `state` is the nearer one
-    transmission: float  # of the dust in front of the bed, 0..1
-    saturated_share: float  # of the pixels, those with a channel at its top
-    usable: bool  # the bed can be judged at all
+    plan: RunPlan
+    times: tuple[float, ...]
+    out: Path
+    video: bool
+    masks: bool
 
 
-@dataclass(frozen=True, eq=False)
-class RenderedFrame:
-    """pixels (H, W, 3) uint8 sRGB; regions (H, W) int8, index into REGION_NAMES or -1; the truth."""
-
-    pixels: npt.NDArray[np.uint8]
-    regions: npt.NDArray[np.int8]
-    truth: FrameTruth
-
-
-def _truth(
-    plan: RunPlan,
-    t: float,
-    bed_c: float,
-    transmission: float,
-    pixels: npt.NDArray[np.uint8],
-    bed: npt.NDArray[np.bool_],
-) -> FrameTruth:
-    state, ambiguous = state_at(plan.bands, bed_c)
-    brightest = pixels[::2, ::2].max(axis=2)
-    seen = brightest[bed[::2, ::2]]
-    clear = transmission * (1 - plan.camera.film) >= USABLE_TRANSMISSION
-    judged = seen.size > 0 and seen.mean() >= USABLE_BED[0] and (seen >= 254).mean() <= USABLE_BED[1]
-    return FrameTruth(
-        time_s=t,
-        bed_temperature_c=bed_c,
-        state=state,
-        ambiguous=ambiguous,
-        transmission=transmission,
-        saturated_share=float((brightest >= 254).mean()),
-        usable=bool(clear and judged),
-    )
+def parse_size(text: str) -> tuple[int, int]:
+    """Read "640x480" as (width, height). Raises ConfigError."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ConfigError(f"size: got {text!r}; write width x height in pixels, for example 640x480")
+    return int(width), int(height)
 
 
-def render_run(plan: RunPlan, times: Iterable[float]) -> Iterator[RenderedFrame]:
-    """Render the frames of a run at the given times (seconds, rising); `times` may be endless.
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
-    Flicker and automatic exposure carry over from frame to frame with their own time constants.
-    Raises InputError when the times do not rise.
-    """
-    stage = build_stage(plan)
-    development = build_development(plan.camera)
-    box = stamp_box(plan)
-    flicker = gain = before = None
-    for t in times:
-        if before is not None and t <= before:
-            raise InputError(f"times of run {plan.name!r}: got {t} after {before}; they must rise")
-        passed = np.inf if before is None else t - before
-        rng = np.random.default_rng([plan.seed, 2, round(t * 1000)])
-        fresh = rng.standard_normal()
-        keep = float(np.exp(-passed / _FLICKER_S))
-        flicker = fresh if flicker is None else keep * flicker + np.sqrt(1 - keep**2) * fresh
-        waves = np.sin(2 * np.pi * (np.arange(SLICES) / 9 - 6.0 * t) + np.array([0.0])) * _WAVE_SHARE
-        along = np.maximum(1 + _FLICKER_SHARE * flicker + waves, 0.3).astype(np.float32)
-        now = condition_at(plan, t)
-        scene = draw_scene(plan, stage, now, t, flicker=along)
-        target = wanted_gain(plan.camera, scene.light)
-        follow = float(np.exp(-passed / AE_LAG_S))
-        gain = (
-            target if gain is None else float(np.exp(follow * np.log(gain) + (1 - follow) * np.log(target)))
+
+def _encode(name: str, pixels: npt.NDArray[np.uint8], options: Sequence[int]) -> bytes:
+    done, buffer = cv2.imencode(name, pixels, list(options))
+    if not done:
+        raise StorageError(f"could not encode a picture of shape {pixels.shape} as {name}")
+    return buffer.tobytes()
+
+
+def _row(job: RunJob, path: str, truth: FrameTruth) -> dict[str, str]:
+    return {
+        "path": path,
+        "label": truth.state,
+        "group": job.plan.name,
+        "time_s": f"{truth.time_s:.2f}",
+        "bed_temperature_c": f"{truth.bed_temperature_c:.1f}",
+        "transmission": f"{truth.transmission:.4f}",
+        "saturated_share": f"{truth.saturated_share:.4f}",
+        "usable": str(int(truth.usable)),
+        "ambiguous": str(int(truth.ambiguous)),
+        "camera": job.plan.camera.name,
+    }
+
+
+def _write_clip(job: RunJob, frames: Iterator[RenderedFrame]) -> Iterator[tuple[RenderedFrame, str]]:
+    """Append frames to `<run>.mp4`; the path of a frame is the clip's and its number (`run.mp4#12`)."""
+    path = job.out / f"{job.plan.name}.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, job.plan.size)
+    if not writer.isOpened():
+        raise StorageError(f"{path}: this OpenCV cannot write MP4 video; write a folder of frames instead")
+    try:
+        for number, frame in enumerate(frames):
+            writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR))
+            yield frame, f"{path.name}#{number}"
+    finally:
+        writer.release()
+
+
+def _write_pictures(job: RunJob, frames: Iterator[RenderedFrame]) -> Iterator[tuple[RenderedFrame, str]]:
+    options = (cv2.IMWRITE_JPEG_QUALITY, job.plan.camera.jpeg_quality)
+    for number, frame in enumerate(frames):
+        name = f"{job.plan.name}/{number:05d}.jpg"
+        _write(job.out / name, _encode(".jpg", frame.pixels[..., ::-1], options))
+        yield frame, name
+
+
+def _run_rows(job: RunJob) -> Iterator[dict[str, str]]:
+    frames = render_run(job.plan, job.times)
+    written = _write_clip(job, frames) if job.video else _write_pictures(job, frames)
+    for number, (frame, name) in enumerate(written):
+        if job.masks:
+            mask = _encode(".png", frame.regions.view(np.uint8), (cv2.IMWRITE_PNG_COMPRESSION, 3))
+            _write(job.out / "masks" / job.plan.name / f"{number:05d}.png", mask)
+        yield _row(job, name, frame.truth)
+
+
+def _whole_run(job: RunJob) -> list[dict[str, str]]:
+    cv2.setNumThreads(1)
+    return list(_run_rows(job))
+
+
+def sample_times(rng: np.random.Generator, plan: RunPlan, frames: int, *, video: bool) -> tuple[float, ...]:
+    """Times of the frames: a clip is continuous; single frames spread over the whole schedule."""
+    period = sum(plan.schedule.holds_s)
+    if video:
+        start = round(float(rng.uniform(0, period)), 2)
+        return tuple(round(start + i / CLIP_RATE, 2) for i in range(frames))
+    return tuple(round((i + float(rng.uniform(0.05, 0.95))) * period / frames, 2) for i in range(frames))
+
+
+def _collect(jobs: list[RunJob], workers: int, progress: Progress | None) -> list[dict[str, str]]:
+    total = sum(len(job.times) for job in jobs)
+    rows: list[dict[str, str]] = []
+    if workers > 1:
+        with ProcessPoolExecutor(max_workers=min(workers, len(jobs))) as pool:
+            for part in pool.map(_whole_run, jobs):
+                rows += part
+                if progress:
+                    progress(len(rows), total)
+        return rows
+    for job in jobs:
+        for row in _run_rows(job):
+            rows.append(row)
+            if progress:
+                progress(len(rows), total)
+    return rows
+
+
+def _describe(jobs: list[RunJob], seed: int, states: Sequence[str]) -> str:
+    runs = []
+    for job in jobs:
+        plan = job.plan
+        runs.append(
+            {
+                "name": plan.name,
+                "kiln": asdict(plan.kiln),
+                "camera": asdict(plan.camera),
+                "schedule": asdict(plan.schedule),
+            }
         )
-        shift = (int(rng.integers(64)), int(rng.integers(64)))
-        pixels = expose(plan, development, scene.light, gain=gain, noise=stage.patterns.noise, shift=shift)
-        truth = _truth(plan, t, now.bed_c, scene.transmission, pixels, scene.regions == MATERIAL)
-        burn_stamp(plan, pixels, t)
-        if box is not None:
-            scene.regions[box] = NO_REGION
-        before = t
-        yield RenderedFrame(pixels=pixels, regions=scene.regions, truth=truth)
+    plan = jobs[0].plan
+    facts = {
+        "format": FORMAT,
+        "kind": "synthetic",
+        "seed": seed,
+        "states": list(states),
+        "regions": list(REGION_NAMES),
+        "no_region": NO_REGION_BYTE,
+        "size": list(plan.size),
+        "frames": len(jobs[0].times),
+        "video": jobs[0].video,
+        "difficulty": asdict(plan.difficulty),
+        "bands": [asdict(band) for band in plan.bands],
+        "runs": runs,
+    }
+    return json.dumps(facts, indent=1) + "\n"
 
 
-def render_frame(plan: RunPlan, t_seconds: float) -> RenderedFrame:
-    """Render one frame of a run, with exposure settled: the first frame of `render_run(plan, [t_seconds])`."""
-    return next(render_run(plan, (t_seconds,)))
+def _table(rows: list[dict[str, str]]) -> bytes:
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode()
 
 
-def live_frames(plan: RunPlan, *, rate: float) -> Iterator[RenderedFrame]:
-    """Endless frames of a run at `rate` frames per second, as fast as they are taken. Raises InputError."""
-    if not rate > 0:
-        raise InputError(f"rate: got {rate}; it must be above 0 frames per second")
+def _prepare(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise StorageError(f"{out}: the folder is not empty; choose a new one or empty it first")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(f"{out}: this is a file, not a folder; choose another path") from error
+    except PermissionError as error:
+        raise StorageError(f"{out}: no permission to write here; choose another folder") from error
 
-    def endless() -> Iterator[float]:
-        number = 0
-        while True:
-            yield number / rate
-            number += 1
 
-    return render_run(plan, endless())
+def simulate(
+    out: Path,
+    *,
+    runs: int = 12,
+    frames: int = 40,
+    difficulty: str | Difficulty = "plant",
+    seed: int = 0,
+    size: tuple[int, int] = (640, 480),
+    video: bool = False,
+    masks: bool = True,
+    states: Sequence[str] = DEFAULT_STATES,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Render runs into the empty or new folder `out` and return the path of its manifest.
+
+    Writes `<run>/<frame>.jpg` (or `<run>.mp4`, continuous, 25 frames a second), `masks/<run>/<frame>.png`
+    (8-bit label maps: index into REGION_NAMES, 255 for none), `simulation.json`, and last of all
+    `manifest.csv`: a folder without a manifest was not finished. `frames` counts per run. The same arguments
+    give the same bytes, whatever `workers` (processes, one run each). progress: called with frames done and
+    frames in all.
+
+    Raises StorageError when `out` is not empty or cannot be written, InputError or ConfigError for wrong
+    arguments.
+    """
+    for name, value in (("runs", runs), ("frames", frames), ("workers", workers)):
+        if value < 1:
+            raise InputError(f"{name}: got {value}; it must be at least 1")
+    jobs = []
+    for number in range(runs):
+        rng = np.random.default_rng([seed, number])
+        plan = plan_run(rng, difficulty=difficulty, name=f"run{number:03d}", size=size, states=states)
+        times = sample_times(rng, plan, frames, video=video)
+        jobs.append(RunJob(plan=plan, times=times, out=Path(out), video=video, masks=masks))
+    _prepare(Path(out))
+    try:
+        rows = _collect(jobs, workers, progress)
+        _write(Path(out) / "simulation.json", _describe(jobs, seed, states).encode())
+        half = Path(out) / f".{MANIFEST}.part"
+        half.write_bytes(_table(rows))
+        return half.replace(Path(out) / MANIFEST)
+    except OSError as error:
+        raise StorageError(
+            f"{out}: writing failed ({error.strerror}); free space or choose another folder"
+        ) from error

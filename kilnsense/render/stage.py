@@ -29,7 +29,7 @@ class Patterns:
     """Seamless surface patterns. Wall: (rows along z, columns around, 2) coating and molten streaks."""
 
     wall: Image
-    grains: Image  # (n, n, 2): relief 0..1, tone
+    grains: Image  # (n, n, 2): shade, tone
     balls: Image  # (n, n, 2)
     flow: Image  # (n, n) streaks along the way down the bed
     flame: Image  # (n, n, 2): columns go outward from the burner tip, rows around it
@@ -94,17 +94,14 @@ def _burner_distance(plan: RunPlan, rays: tuple[Image, Image]) -> tuple[Image, I
     """Closest approach of each ray to the burner pipe's axis in front of the tip: distance and z."""
     x, y, z = plan.camera.position
     bx, by, bz = plan.kiln.burner
-    tilt = np.array(plan.kiln.burner_tilt)
-    # Between camera and tip the pipe is nearly parallel to z; look for the best z on a fixed ladder.
-    best = np.full(rays[0].shape, np.inf, np.float32)
-    where = np.zeros_like(best)
-    for step in np.linspace(z + 0.12, bz, 24):
-        px, py = bx + tilt[0] * (step - bz), by + tilt[1] * (step - bz)
-        distance = np.hypot(x + (step - z) * rays[0] - px, y + (step - z) * rays[1] - py)
-        closer = distance < best
-        best = np.where(closer, distance, best).astype(np.float32)
-        where = np.where(closer, step, where).astype(np.float32)
-    return best, where
+    tilt = plan.kiln.burner_tilt
+    # Offset from the axis at depth d behind the camera plane is a + b * d: a parabola to minimise.
+    a = (x - bx + tilt[0] * (bz - z), y - by + tilt[1] * (bz - z))
+    b = (rays[0] - tilt[0], rays[1] - tilt[1])
+    best = -(a[0] * b[0] + a[1] * b[1]) / (b[0] ** 2 + b[1] ** 2 + 1e-9)
+    best = np.clip(best, 0.1, bz - z)
+    distance = np.hypot(a[0] + best * b[0], a[1] + best * b[1])
+    return np.asarray(distance, np.float32), np.asarray(best + z, np.float32)
 
 
 def _fixed_temperature(plan: RunPlan, rays: tuple[Image, Image], inside: Mask, radius: Image) -> Image:
@@ -129,7 +126,7 @@ def _flame_slices(
     kiln: KilnPlan, camera: CameraPlan, rays: tuple[Image, Image], wall_z: Image
 ) -> tuple[npt.NDArray[np.float32], Image]:
     """Gaussian density of each flame slice along each ray, zero behind the wall."""
-    reach = SLICE_REACH * (np.arange(SLICES, dtype=np.float32) / (SLICES - 1)) ** 1.6
+    reach = np.asarray(SLICE_REACH * (np.arange(SLICES) / (SLICES - 1)) ** 1.6, np.float32)
     thickness = np.gradient(reach)
     x, y, z = camera.position
     out = np.empty((SLICES, rays[0].size), np.float32)
@@ -158,7 +155,7 @@ def _patterns(rng: np.random.Generator, size: tuple[int, int]) -> Patterns:
     patches = cloud(rng, rows, WALL_TURN, slope=1.7, coarsest=5.0)
     rough = cloud(rng, rows, WALL_TURN, slope=1.0, coarsest=30.0)
     coating = np.tanh(1.3 * patches) + 0.35 * rough
-    streaks = np.maximum(cloud(rng, rows, WALL_TURN, slope=1.4, coarsest=18.0, stretch=(0.35, 3.0)), 0)
+    streaks = np.maximum(cloud(rng, rows, WALL_TURN, slope=1.5, coarsest=9.0, stretch=(0.6, 1.9)) - 0.9, 0)
     wall = np.stack([coating, streaks], axis=-1)
     width, height = size
     noise = rng.standard_normal((height + 64, width + 64, 3), dtype=np.float32)
@@ -166,7 +163,7 @@ def _patterns(rng: np.random.Generator, size: tuple[int, int]) -> Patterns:
     noise[:, :-1] += 0.5 * noise[:, 1:]
     noise[:-1] += 0.5 * noise[1:]
     flame = [
-        cloud(rng, _FLOW, _FLOW, slope=s, coarsest=c, stretch=(1.0, 1.6)) for s, c in ((1.5, 3.0), (1.2, 9.0))
+        cloud(rng, _FLOW, _FLOW, slope=s, coarsest=c, stretch=(1.3, 1.0)) for s, c in ((1.5, 3.0), (1.2, 9.0))
     ]
     return Patterns(
         wall=np.concatenate([wall, wall], axis=1).astype(np.float32),
@@ -184,8 +181,8 @@ def build_stage(plan: RunPlan) -> Stage:
     camera, kiln = plan.camera, plan.kiln
     rays = _rays(camera, plan.size)
     x, y, z = camera.position
-    mouth = (x - z * rays[0], y - z * rays[1])
-    radius = np.hypot(*mouth)
+    mouth = (np.float32(x) - np.float32(z) * rays[0], np.float32(y) - np.float32(z) * rays[1])
+    radius = np.hypot(mouth[0], mouth[1])
     inside = radius < 1
     ring = ~inside & (radius < 1 + RING)
     wall_z = np.where(inside, _wall_hit(camera, rays), np.where(ring, 1 - radius, 0)).astype(np.float32)
