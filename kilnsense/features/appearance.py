@@ -1,0 +1,88 @@
+"""Colour ratios, tone, hue and texture of the judged part of a picture."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kilnsense.features.picture import WorkingPicture
+from kilnsense.features.shape import axis_and_spread
+
+BLACK = 0.002
+"""Added to linear light before a logarithm: below it there is only the camera's noise."""
+RATIO_NAMES = (
+    *(f"ln_red_green.p{p}" for p in (5, 25, 50, 75, 95)),
+    *(f"ln_red_blue.p{p}" for p in (5, 25, 50, 75, 95)),
+    "ln_red_green.mean_light", "ln_red_blue.mean_light",
+    "ln_red_green.spread", "ln_red_blue.spread", "correlation",
+)  # fmt: skip
+TONE_NAMES = (
+    *(f"L.p{p}" for p in (5, 25, 50, 75, 90, 95, 99)),
+    "L.mean", "a.mean", "b.mean", "L.spread", "a.spread", "b.spread", "clipped", "haze",
+)  # fmt: skip
+HUE_BINS = 24
+HUE_NAMES = tuple(f"hue{round(360 * (i + 0.5) / HUE_BINS - 180)}" for i in range(HUE_BINS))
+SIGMAS = (1, 2, 4, 8)
+"""Standard deviations of the Gaussians between which texture is read, in pixels of the working picture."""
+TEXTURE_NAMES = (
+    *(f"{of}.sigma{s}.{what}" for of in ("L", "ln_light") for s in SIGMAS for what in ("ln_spread", "mean")),
+    "axis.spread", "axis.bend", "half_width.spread", "half_width.bend", "axis.rise",
+)  # fmt: skip
+
+
+def describe_ratios(picture: WorkingPicture) -> NDArray[np.float64]:
+    """(15,) logarithms of red/green and red/blue linear light over the foreground: percentiles, of the mean
+    light, spread, and their correlation. A gain of the camera cancels out, but for clipping."""
+    light = picture.light[picture.foreground].astype(np.float64) + BLACK
+    logs = np.stack([np.log(light[:, 0] / light[:, 1]), np.log(light[:, 0] / light[:, 2])])
+    mean = light.mean(axis=0)
+    spread = logs.std(axis=1)
+    together = ((logs[0] - logs[0].mean()) * (logs[1] - logs[1].mean())).mean() / max(spread.prod(), 1e-9)
+    percentiles = np.percentile(logs, [5, 25, 50, 75, 95], axis=1).T.ravel()
+    return np.array([*percentiles, *np.log(mean[0] / mean[1:]), *spread, together])
+
+
+def describe_tone(picture: WorkingPicture) -> NDArray[np.float64]:
+    """(15,) percentiles of L, mean and spread in Lab, the share of pixels with a channel at 250 or above, and
+    haze: the 5th percentile of the darkest channel as a share of the brightest luminance (0 clear)."""
+    lab = picture.lab[picture.mask].astype(np.float64)
+    light = picture.light[picture.mask]
+    clipped = float((light.max(axis=1) >= 0.956).mean())  # 250 of 255, decoded
+    haze = float(np.percentile(light.min(axis=1), 5)) / max(picture.top, 0.01)
+    percentiles = np.percentile(lab[:, 0], [5, 25, 50, 75, 90, 95, 99])
+    return np.array([*percentiles, *lab.mean(axis=0), *lab.std(axis=0), clipped, min(haze, 1.0)])
+
+
+def describe_hue(picture: WorkingPicture) -> NDArray[np.float64]:
+    """(24,) roots of the shares of chroma in 24 sectors of the Lab hue angle, -180..180 degrees."""
+    lab = picture.lab[picture.mask].astype(np.float64)
+    chroma = np.hypot(lab[:, 1], lab[:, 2])
+    counts, _ = np.histogram(
+        np.arctan2(lab[:, 2], lab[:, 1]), HUE_BINS, range=(-np.pi, np.pi), weights=chroma
+    )
+    return np.asarray(np.sqrt(counts / (counts.sum() + 1e-6)), dtype=np.float64)
+
+
+def describe_texture(picture: WorkingPicture) -> NDArray[np.float64]:
+    """(21,) per octave of detail, in L and in ln of luminance, over the foreground: ln of the standard
+    deviation and the mean size; then how the light's axis and half width vary, bend and rise from left to
+    right (shares of the height)."""
+    inside = picture.foreground & picture.mask
+    numbers: list[float] = []
+    for image in (picture.lab[..., 0], np.log(picture.luminance + 0.003)):
+        image = np.where(picture.mask, image, image[picture.mask].mean()).astype(np.float32)
+        coarser = image
+        for sigma in SIGMAS:
+            finer, coarser = coarser, np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
+            detail = (finer - coarser)[inside]
+            numbers += [float(np.log(detail.std() + 1e-3)), float(np.abs(detail).mean())]
+    return np.array([*numbers, *_course(picture)])
+
+
+def _course(picture: WorkingPicture) -> list[float]:
+    light = picture.luminance.sum(axis=0)
+    lit = light > 0.02 * light.max()
+    axis, spread = (values[lit] for values in axis_and_spread(picture))
+    if len(axis) < 3:
+        return [0.0] * 5
+    bends = [float(np.abs(np.diff(values, 2)).mean()) for values in (axis, spread)]
+    return [float(axis.std()), bends[0], float(spread.std()), bends[1], float(axis[-1] - axis[0])]

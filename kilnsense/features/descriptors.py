@@ -1,0 +1,208 @@
+"""Hand-made descriptors of one frame: the honest baseline, one block of the fusion, and half of familiarity.
+
+They come in blocks, each of which says one kind of thing (`descriptor_blocks`):
+
+- ``region``: per region presence, root of the area share, Lab mean and spread, place and extent.
+- ``relation``: per region ln(R/G) and ln(R/B) of its mean light, and from region to region the difference of
+  Lab means. Exposure cancels out of the ratios but for clipping.
+- ``extent``: per region its left, right, top and bottom end (2nd and 98th percentile, so a flame's length and
+  the height of the bed's edge), and L, a, b at its 10th and 90th percentile.
+- ``ratio``, ``tone``, ``hue``, ``texture``: colour ratios, percentiles of lightness and haze, hue, detail.
+- ``shape``, ``course``: the bright part at levels relative to the brightest, and its axis along the picture.
+- ``thumbnail``: the picture itself at 16 x 16, for raw comparison.
+
+An absent region has its presence column at 0 and neutral values (the colour of its own slot, no spread, the
+middle of the picture), never NaN and never a missing column.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kilnsense.errors import InputError
+from kilnsense.features.appearance import (
+    BLACK,
+    HUE_NAMES,
+    RATIO_NAMES,
+    TEXTURE_NAMES,
+    TONE_NAMES,
+    describe_hue,
+    describe_ratios,
+    describe_texture,
+    describe_tone,
+)
+from kilnsense.features.picture import WorkingPicture, judged_pixels, working_picture
+from kilnsense.features.shape import COURSE_NAMES, SHAPE_NAMES, describe_course, describe_shape
+from kilnsense.types import Frame, Region, Segmentation
+
+RECIPE = ("region", "relation", "ratio", "shape", "texture", "thumbnail")
+"""The blocks that the classifiers see unless told otherwise."""
+SIDE = 16
+REGION_PARTS = (
+    "present", "root_area", "L", "a", "b", "L.spread", "a.spread", "b.spread",
+    "x", "y", "x.spread", "y.spread",
+)  # fmt: skip
+EXTENT_PARTS = ("left", "right", "top", "bottom", "L.low", "a.low", "b.low", "L.high", "a.high", "b.high")
+FEWEST = 4
+"""A region with fewer pixels in the working picture counts as absent."""
+
+
+def describe(
+    frame: Frame,
+    segmentation: Segmentation,
+    regions: Sequence[Region],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
+    """All descriptors of one frame.
+
+    Args:
+        frame: the picture.
+        segmentation: of the same size as the picture.
+        regions: one per name, in the order of `segmentation.names`; says which are present.
+        mask: (H, W) bool, judged pixels; None: where the segmentation is not -1.
+
+    Returns:
+        (F,) float32, finite, columns as `descriptor_names`.
+
+    Raises:
+        InputError: sizes or region names do not fit, or no pixel is judged.
+    """
+    names = tuple(region.name for region in regions)
+    if names != segmentation.names:
+        raise InputError(f"descriptors: got regions {names}, allowed: {segmentation.names} in this order")
+    picture = working_picture(frame, segmentation, mask=mask)
+    inside = [_inside(picture, slot, region) for slot, region in enumerate(regions)]
+    parts = (
+        _regions(picture, inside, segmentation.centres),
+        _relations(picture, inside, segmentation.centres),
+        _extents(picture, inside, segmentation.centres),
+        describe_ratios(picture),
+        describe_tone(picture),
+        describe_hue(picture),
+        describe_texture(picture),
+        describe_shape(picture),
+        describe_course(picture),
+        thumbnail(frame, judged_pixels(frame, segmentation, mask=mask)),
+    )
+    return np.concatenate(parts).astype(np.float32)
+
+
+def descriptor_names(region_names: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns of `describe`, ``block.what``, for the regions in the codebook's order."""
+    return tuple(f"{block}.{name}" for block, names in _columns(region_names).items() for name in names)
+
+
+def descriptor_blocks(region_names: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+    """(name, start, stop) of each block of `describe`, in order and without gaps."""
+    blocks, start = [], 0
+    for name, columns in _columns(region_names).items():
+        blocks.append((name, start, start + len(columns)))
+        start += len(columns)
+    return tuple(blocks)
+
+
+def select_blocks(
+    rows: NDArray[np.float32], region_names: Sequence[str], chosen: Sequence[str] = RECIPE
+) -> tuple[NDArray[np.float32], tuple[tuple[str, int, int], ...]]:
+    """Some blocks of (N, F) descriptors side by side, and their new (name, start, stop).
+
+    Raises:
+        InputError: a block that does not exist, or rows of another width.
+    """
+    parts = split_blocks(rows, region_names)
+    unknown = [name for name in chosen if name not in parts]
+    if unknown:
+        raise InputError(f"descriptors: got block {unknown[0]!r}, allowed: {', '.join(parts)}")
+    blocks, start = [], 0
+    for name in chosen:
+        blocks.append((name, start, start + parts[name].shape[1]))
+        start = blocks[-1][2]
+    return np.concatenate([parts[name] for name in chosen], axis=1), tuple(blocks)
+
+
+def split_blocks(rows: NDArray[np.float32], region_names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The blocks of (N, F) descriptors by name. Raises InputError for rows of another width."""
+    blocks = descriptor_blocks(region_names)
+    if rows.ndim != 2 or rows.shape[1] != blocks[-1][2]:
+        raise InputError(f"descriptors: got shape {rows.shape}, allowed: (N, {blocks[-1][2]})")
+    return {name: rows[:, start:stop] for name, start, stop in blocks}
+
+
+def thumbnail(frame: Frame, mask: NDArray[np.bool_], side: int = SIDE) -> NDArray[np.float32]:
+    """(side * side * 3,) float32 sRGB 0..1, row by row, R, G, B; 0 where the picture is not judged."""
+    pixels = np.where(mask[..., None], frame.pixels, np.uint8(0))
+    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    return (np.asarray(small, dtype=np.float32) / np.float32(255.0)).ravel()
+
+
+def _columns(region_names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    pairs = list(itertools.pairwise(region_names))
+    relation = [f"{name}.{what}" for name in region_names for what in ("ln_red_green", "ln_red_blue")]
+    relation += [f"{later}-{earlier}.{axis}" for earlier, later in pairs for axis in "Lab"]
+    places = [
+        f"{row}.{column}.{channel}" for row in range(SIDE) for column in range(SIDE) for channel in "RGB"
+    ]
+    return {
+        "region": tuple(f"{name}.{part}" for name in region_names for part in REGION_PARTS),
+        "relation": tuple(relation),
+        "extent": tuple(f"{name}.{part}" for name in region_names for part in EXTENT_PARTS),
+        "ratio": RATIO_NAMES,
+        "tone": TONE_NAMES,
+        "hue": HUE_NAMES,
+        "texture": TEXTURE_NAMES,
+        "shape": SHAPE_NAMES,
+        "course": COURSE_NAMES,
+        "thumbnail": tuple(places),
+    }
+
+
+def _inside(picture: WorkingPicture, slot: int, region: Region) -> NDArray[np.bool_] | None:
+    inside = picture.labels == slot
+    return inside if region.present and inside.sum() >= FEWEST else None
+
+
+def _regions(
+    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    rows: list[float] = []
+    for slot, where in enumerate(inside):
+        if where is None:
+            rows += [0.0, 0.0, *map(float, centres[slot]), 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]
+            continue
+        lab, x, y = picture.lab[where], picture.across[where], picture.down[where]
+        rows += [1.0, float(np.sqrt(len(x) / picture.mask.sum()))]
+        rows += [*map(float, lab.mean(axis=0)), *map(float, lab.std(axis=0))]
+        rows += [float(x.mean()), float(y.mean()), float(x.std()), float(y.std())]
+    return np.array(rows)
+
+
+def _relations(
+    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    ratios: list[float] = []
+    for where in inside:
+        light = np.ones(3) if where is None else picture.light[where].mean(axis=0, dtype=np.float64) + BLACK
+        ratios += [float(np.log(light[0] / light[1])), float(np.log(light[0] / light[2]))]
+    means = [
+        centres[slot] if where is None else picture.lab[where].mean(axis=0)
+        for slot, where in enumerate(inside)
+    ]
+    return np.concatenate([ratios, np.diff(np.array(means, dtype=np.float64), axis=0).ravel()])
+
+
+def _extents(
+    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    rows: list[float] = []
+    for slot, where in enumerate(inside):
+        if where is None:
+            rows += [0.5, 0.5, 0.5, 0.5, *map(float, centres[slot]), *map(float, centres[slot])]
+            continue
+        for place in (picture.across[where], picture.down[where]):
+            rows += map(float, np.percentile(place, [2, 98]))
+        rows += map(float, np.percentile(picture.lab[where], [10, 90], axis=0).ravel())
+    return np.array(rows)
