@@ -4,6 +4,8 @@ Sources: IEC 61966-2-1 (sRGB), CIE 15 (Lab). 8-bit pictures go through look-up t
 the order R, G, B or L, a, b; sRGB and linear values are 0..1, L is 0..100.
 """
 
+from typing import cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -38,14 +40,15 @@ def srgb_to_linear(pixels: Pixels) -> NDArray[np.float32]:
     if pixels.dtype == np.uint8:
         return np.asarray(_DECODED[pixels], np.float32)
     values = np.clip(pixels, 0.0, 1.0).astype(np.float32)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    bent = ((values + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.asarray(np.where(values <= 0.04045, values / np.float32(12.92), bent), np.float32)
 
 
 def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
     """Linear light (...), float -> sRGB (...), float32; what lies outside 0..1 is clipped."""
     values = np.clip(light, 0.0, 1.0).astype(np.float32)
     bent = 1.055 * np.maximum(values, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(values <= 0.0031308, values * 12.92, bent).astype(np.float32)
+    return np.asarray(np.where(values <= 0.0031308, values * 12.92, bent), np.float32)
 
 
 def srgb_to_lab(pixels: Pixels) -> NDArray[np.float32]:
@@ -101,4 +104,4 @@ def _rows(pixels: Pixels) -> Pixels:
     """The array as (1, n, 3), which is what OpenCV calls a picture of three channels."""
     if pixels.ndim < 1 or pixels.shape[-1] != 3:
         raise InputError(f"colour: got the shape {pixels.shape}, allowed: (..., 3)")
-    return np.ascontiguousarray(pixels).reshape(1, -1, 3)
+    return cast(Pixels, np.ascontiguousarray(pixels).reshape(1, -1, 3))
