@@ -70,7 +70,7 @@ def ciede2000(x: ArrayLike, y: ArrayLike) -> Floats:
     stretch = 1.5 - 0.5 * _high_chroma((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2)
     p1, p2 = stretch * a1, stretch * a2
     c1, c2 = np.hypot(p1, b1), np.hypot(p2, b2)
-    hue, turn = _hues(np.arctan2(b1, p1), np.arctan2(b2, p2), a1 * b2 - a2 * b1, (c1 > 0, c2 > 0))
+    hue, turn = _hues(np.arctan2(b1, p1), np.arctan2(b2, p2), a1 * b2 - a2 * b1)
     chroma, light = (c1 + c2) / 2, (l1 + l2) / 2 - 50
     t = (
         1
@@ -137,15 +137,12 @@ def _high_chroma(c: Floats) -> Floats:
     return np.asarray(np.sqrt(1 / (1 + (25 / np.maximum(c, 1e-3)) ** 7)))
 
 
-def _hues(
-    h1: Floats, h2: Floats, cross: Floats, coloured: tuple[NDArray[np.bool_], NDArray[np.bool_]]
-) -> tuple[Floats, Floats]:
+def _hues(h1: Floats, h2: Floats, cross: Floats) -> tuple[Floats, Floats]:
     """Mean hue in 0..2 pi and the signed turn from hue 1 to hue 2 the short way, radians.
 
-    `cross` a1 b2 - a2 b1 decides the side near 180 degrees, where the difference of two rounded angles
-    cannot; at 180 degrees the way goes through the larger angle. A grey has no hue: it takes the other's.
+    `cross` a1 b2 - a2 b1 decides the side near 180 degrees, where a difference of rounded angles cannot;
+    at 180 degrees the way goes through the larger angle. The hue of a grey is of no effect, for its dH is 0.
     """
-    h1, h2 = np.where(coloured[0], h1, h2), np.where(coloured[1], h2, h1)
     h1, h2 = h1 % (2 * np.pi), h2 % (2 * np.pi)
     short = np.pi - np.abs(np.pi - np.abs(h2 - h1))
     turn = np.where((cross > 0) | ((cross == 0) & (h2 > h1)), short, -short)

@@ -143,8 +143,9 @@ def test_slopes_equal_finite_differences_away_from_the_kinks(name: str) -> None:
 def test_slopes_are_finite_at_every_edge(name: str, edge: str, dtype: torch.dtype) -> None:
     first, second = (torch.tensor(c, dtype=dtype, requires_grad=True) for c in EDGES[edge])
     x, y = (lab_to_srgb(first), lab_to_srgb(second)) if name == "redmean" else (first, second)
-    value = DIFFERENCES[name](x, y)
-    value.backward()
+    with torch.autograd.set_detect_anomaly(True):  # not even an intermediate slope may be NaN
+        value = DIFFERENCES[name](x, y)
+        value.backward()
     assert torch.isfinite(value)
     for leaf in (first, second):
         assert leaf.grad is not None

@@ -144,6 +144,15 @@ def test_ties_are_hard_even_without_a_margin() -> None:
         assert mined.hard == {"all": 8, "batch_hard": 4, "semi_hard": 0}.get(name, mined.hard)
 
 
+def test_a_negative_exactly_on_the_margin_is_easy() -> None:
+    distances = torch.tensor([[0.0, 1, 2], [1, 0, 2], [2, 2, 0]])
+    labels = torch.tensor([0, 0, 1])
+    assert mine("all", distances, labels, margin=1.0).easy == 2
+    assert mine("hardest", distances, labels, margin=1.0).chosen == 0
+    assert mine("batch_hard", distances, labels, margin=1.0).easy == 2
+    assert mine("batch_hard", distances, labels, margin=1.125).semi_hard == 2
+
+
 @pytest.mark.parametrize("name", MINERS)
 @pytest.mark.parametrize(
     "labels", [[0, 0, 0, 0], [0, 1, 2, 3], [5], []], ids=["one class", "alone", "one", "none"]
