@@ -5,6 +5,7 @@ their own for every branch. All branches are computed in one product.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class VectorHead(nn.Module):
         takes: the kind of distance that fits.
     """
 
-    takes = "vector"
+    takes: Final = "vector"
 
     def __init__(self, *, branches: int, inputs: int, dimensions: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ class PaletteHead(nn.Module):
         takes: the kind of distance that fits.
     """
 
-    takes = "palette"
+    takes: Final = "palette"
     low: Tensor
     high: Tensor
 

@@ -1,0 +1,83 @@
+"""What happened in training, epoch by epoch."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from kilnsense.errors import InputError
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch; epoch 0 is the network before any training.
+
+    Attributes:
+        number: 0 and up.
+        loss: mean training loss over the batches; 0 in epoch 0.
+        rate: learning rate of the head at the end of the epoch.
+        accuracy: mean over the branches of the nearest-neighbour balanced accuracy on the validation samples.
+        validation_loss: mean hinge over all validation triplets, mean over the branches.
+        spread: per branch the mean distance of two validation or reference embeddings.
+        collapsed: branches whose spread is below half the margin: no triplet there can be satisfied.
+        easy, semi_hard, hard: mined triplets by kind, over branches and batches.
+        skipped: batches without a step, because the gradient was not finite.
+        seconds: wall time.
+    """
+
+    number: int
+    loss: float = 0.0
+    rate: float = 0.0
+    accuracy: float = 0.0
+    validation_loss: float = 0.0
+    spread: tuple[float, ...] = ()
+    collapsed: tuple[str, ...] = ()
+    easy: int = 0
+    semi_hard: int = 0
+    hard: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+    def better_than(self, other: "Epoch | None") -> bool:
+        """Higher accuracy; where that is equal, which few samples often make it, lower validation loss."""
+        if other is None or abs(self.accuracy - other.accuracy) > 1e-9:
+            return other is None or self.accuracy > other.accuracy
+        return self.validation_loss < other.validation_loss - 1e-9
+
+
+@dataclass(frozen=True)
+class History:
+    """All epochs of a run so far, in order, from epoch 0."""
+
+    epochs: tuple[Epoch, ...] = ()
+
+    def with_epoch(self, epoch: Epoch) -> "History":
+        """A history with one more epoch."""
+        return History((*self.epochs, epoch))
+
+    @property
+    def best(self) -> Epoch:
+        """The first epoch that no other beats. Raises InputError where there is none."""
+        best: Epoch | None = None
+        for epoch in self.epochs:
+            if epoch.better_than(best):
+                best = epoch
+        if best is None:
+            raise InputError("history: holds no epoch; train first")
+        return best
+
+    def to_json(self) -> str:
+        """A JSON list with one object per epoch."""
+        return json.dumps([asdict(epoch) for epoch in self.epochs])
+
+    @classmethod
+    def from_json(cls, text: str) -> "History":
+        """The inverse of `to_json`. Raises InputError where the text is none."""
+        try:
+            rows = json.loads(text)
+            return cls(
+                tuple(
+                    Epoch(**{**row, "spread": tuple(row["spread"]), "collapsed": tuple(row["collapsed"])})
+                    for row in rows
+                )
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"history: got text that is no history ({error}); train again") from error
