@@ -1,5 +1,6 @@
 """The camera: exposure, lens, sensor, white balance, tone curve, time stamp."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -88,6 +89,13 @@ def wanted_gain(camera: CameraPlan, light: Image) -> float:
     return gain
 
 
+def follow_gain(gain: float, wanted: float, passed_s: float) -> float:
+    """Gain after `passed_s` seconds of following the wanted one; the control works on the logarithm."""
+    if math.isinf(passed_s):
+        return wanted
+    return float(wanted * (gain / wanted) ** math.exp(-passed_s / AE_LAG_S))
+
+
 def _spread(camera: CameraPlan, light: Image) -> Image:
     """Blooming, veiling glare and lens film: light that lands where it does not belong."""
     height, width = light.shape[:2]
@@ -124,12 +132,13 @@ def expose(
     light += floor
     cv2.sqrt(light, light)
     light += noise[shift[0] : shift[0] + height, shift[1] : shift[1] + width] * np.float32(0.5 * _SHOT**0.5)
-    np.minimum(light, 1.0, out=light)
+    np.minimum(light, np.sqrt(1 + floor), out=light)  # full well
     cv2.multiply(light, light, light)
     light -= floor
     linear = np.asarray(cv2.transform(light, development.matrix), np.float32)
     np.clip(linear, 0.0, 1.0, out=linear)
     linear *= _LEVELS - 1
+    linear += 0.5
     pixels = np.take(development.tone, linear.astype(np.uint16))
     if camera.softness > 0.15:
         return np.asarray(cv2.GaussianBlur(pixels, (5, 5), 0.3 + 0.9 * camera.softness), np.uint8)

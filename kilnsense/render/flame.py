@@ -45,7 +45,7 @@ def _turbulence(stage: Stage, t: float) -> Image:
 
 
 def _along(stage: Stage, now: Condition, flicker: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Per slice: flame density, flame density x light (3), plume density x light placeholder; (5, SLICES)."""
+    """Per slice: flame density, flame density x light (3), plume density; (5, SLICES)."""
     s = stage.slices_z
     beyond = (s - now.plume) / now.flame
     lit = 1 / (1 + np.exp(-(s - now.plume) / (0.10 + 0.10 * now.plume)))
@@ -57,7 +57,7 @@ def _along(stage: Stage, now: Condition, flicker: npt.NDArray[np.float32]) -> np
         - 260 * (1 - lit)
     )
     light = np.stack([stage.soot.at(float(c)) for c in hot])
-    coal = (1 - lit) * 0.055 / (0.055 + 0.1 * s) * 26.0
+    coal = (1 - lit) * 0.055 / (0.055 + 0.1 * s) * 44.0
     return np.asarray(np.concatenate([flame[None], (light * flame[:, None]).T, coal[None]]), np.float32)
 
 

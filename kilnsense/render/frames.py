@@ -1,5 +1,6 @@
 """Frames of a run in time order: flicker, automatic exposure, truth."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kilnsense.errors import InputError
-from kilnsense.render.camera import AE_LAG_S, build_development, burn_stamp, expose, stamp_box, wanted_gain
+from kilnsense.render.camera import build_development, burn_stamp, expose, follow_gain, stamp_box, wanted_gain
 from kilnsense.render.condition import condition_at
 from kilnsense.render.plan import RunPlan
 from kilnsense.render.process import state_at
@@ -16,7 +17,8 @@ from kilnsense.render.stage import SLICES, build_stage
 
 _FLICKER_S = 0.08
 _FLICKER_SHARE = 0.07
-_WAVE_SHARE = 0.12
+_WAVE_SHARE = 0.12  # bright waves that run along the flame
+_WAVE_HZ = 6.0
 USABLE_TRANSMISSION = 0.15
 USABLE_BED = (8.0, 0.60)  # darkest mean green level of the bed, largest share of it with green clipped
 
@@ -68,6 +70,12 @@ def _truth(
     )
 
 
+def follow_flicker(value: float, fresh: float, passed_s: float) -> float:
+    """Next value of a unit-variance AR(1) process after `passed_s` seconds; `fresh` is standard normal."""
+    keep = math.exp(-passed_s / _FLICKER_S)
+    return keep * value + math.sqrt(1 - keep**2) * fresh
+
+
 def render_run(plan: RunPlan, times: Iterable[float]) -> Iterator[RenderedFrame]:
     """Render the frames of a run at the given times (seconds, rising); `times` may be endless.
 
@@ -77,31 +85,28 @@ def render_run(plan: RunPlan, times: Iterable[float]) -> Iterator[RenderedFrame]
     stage = build_stage(plan)
     development = build_development(plan.camera)
     box = stamp_box(plan)
-    flicker = gain = before = None
+    before: float | None = None
+    flicker = gain = 0.0
     for t in times:
-        if before is not None and t <= before:
-            raise InputError(f"times of run {plan.name!r}: got {t} after {before}; they must rise")
-        passed = np.inf if before is None else t - before
+        if t < 0 or (before is not None and t <= before):
+            raise InputError(
+                f"times of run {plan.name!r}: got {t} after {before}; they start at 0 and must rise"
+            )
+        passed = math.inf if before is None else t - before
+        before = t
         rng = np.random.default_rng([plan.seed, 2, round(t * 1000)])
-        fresh = rng.standard_normal()
-        keep = float(np.exp(-passed / _FLICKER_S))
-        flicker = fresh if flicker is None else keep * flicker + np.sqrt(1 - keep**2) * fresh
-        waves = np.sin(2 * np.pi * (np.arange(SLICES) / 9 - 6.0 * t) + np.array([0.0])) * _WAVE_SHARE
+        flicker = follow_flicker(flicker, float(rng.standard_normal()), passed)
+        waves = _WAVE_SHARE * np.sin(2 * np.pi * (np.arange(SLICES) / 9 - _WAVE_HZ * t))
         along = np.maximum(1 + _FLICKER_SHARE * flicker + waves, 0.3).astype(np.float32)
         now = condition_at(plan, t)
         scene = draw_scene(plan, stage, now, t, flicker=along)
-        target = wanted_gain(plan.camera, scene.light)
-        follow = float(np.exp(-passed / AE_LAG_S))
-        gain = (
-            target if gain is None else float(np.exp(follow * np.log(gain) + (1 - follow) * np.log(target)))
-        )
+        gain = follow_gain(gain, wanted_gain(plan.camera, scene.light), passed)
         shift = (int(rng.integers(64)), int(rng.integers(64)))
         pixels = expose(plan, development, scene.light, gain=gain, noise=stage.patterns.noise, shift=shift)
         truth = _truth(plan, t, now.bed_c, scene.transmission, pixels, scene.regions == MATERIAL)
         burn_stamp(plan, pixels, t)
         if box is not None:
             scene.regions[box] = NO_REGION
-        before = t
         yield RenderedFrame(pixels=pixels, regions=scene.regions, truth=truth)
 
 

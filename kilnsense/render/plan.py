@@ -124,7 +124,7 @@ def _draw_camera(rng: np.random.Generator, difficulty: Difficulty, sign: int) ->
         exposure_mode=mode,
         exposure_ev=float(rng.normal(0, difficulty.exposure_stops * (0.6 if automatic else 1.0))),
         warmth=float(rng.uniform(0.0, 0.16)),
-        colour_matrix=float(rng.uniform(0.4, 1.0)) if ir_cut else 0.0,
+        colour_matrix=float(rng.uniform(0.6, 1.1)) if ir_cut else 0.0,
         gamma=float(rng.uniform(0.9, 1.1)),
         film=float(difficulty.film * rng.beta(1.0, 2.5)),
         softness=float(rng.beta(1.2, 3.0)),

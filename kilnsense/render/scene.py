@@ -131,8 +131,8 @@ def _regions(stage: Stage, bed: _Bed, light: Image, veil: Veil, size: tuple[int,
     flame = cv2.resize(veil.flame * veil.dust_passed, size, interpolation=cv2.INTER_LINEAR)
     plume = cv2.resize(veil.plume, size, interpolation=cv2.INTER_LINEAR)
     in_kiln = regions != NO_REGION
-    regions[in_kiln & (flame > 0.5 * light[..., 1])] = FLAME
     regions[in_kiln & (plume > 0.5)] = COAL
+    regions[in_kiln & (flame > 0.5 * light[..., 1])] = FLAME
     return regions
 
 

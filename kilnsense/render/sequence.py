@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -150,7 +151,7 @@ def _collect(jobs: list[RunJob], workers: int, progress: Progress | None) -> lis
     total = sum(len(job.times) for job in jobs)
     rows: list[dict[str, str]] = []
     if workers > 1:
-        with ProcessPoolExecutor(max_workers=min(workers, len(jobs))) as pool:
+        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
             for part in pool.map(_whole_run, jobs):
                 rows += part
                 if progress:
