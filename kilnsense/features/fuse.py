@@ -26,7 +26,7 @@ from kilnsense.classify.metrics import balanced_accuracy
 from kilnsense.classify.models import TRUSTED_TYPES as CLASSIFIER_TYPES
 from kilnsense.classify.models import Classifier
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.features.fusers import SMALLEST, BlockPCA, Blocks, BlockVote, BlockWeights, FillAbsent
+from kilnsense.features.fusers import SMALLEST, BlockPCA, Blocks, BlockVote, BlockWhiten, FillAbsent
 from kilnsense.parts import build, pick
 from kilnsense.types import Embeddings, Features
 
@@ -126,30 +126,24 @@ def block_probabilities(
 
 
 def concat(*, blocks: Blocks, classifier: Callable[[], Any]) -> Pipeline:
-    """All columns side by side, each scaled alike, one classifier."""
-    return Pipeline([("fill", FillAbsent(_fillable(blocks))), ("model", classifier())])
+    """All blocks side by side, each whitened and counting alike (`BlockWhiten`); one classifier."""
+    return _one_row(blocks, BlockWhiten(blocks), _unscaled(classifier))
 
 
 def weighted(*, blocks: Blocks, classifier: Callable[[], Any], evidence: Evidence) -> Pipeline:
-    """Every block scaled by weight / sqrt(width), so that blocks and not columns count; one classifier.
+    """As `concat`, but every block counts by its weight.
 
     The weight of a block is its skill alone, (balanced accuracy - chance) / (1 - chance) out of fold, at
     least 0, divided by the largest; all 1 where no block has skill.
     """
-    model = classifier()
-    if "scale__columnwise" not in model.get_params():
-        raise ConfigError("fuser 'weighted': got a classifier without the step 'scale', allowed: CLASSIFIERS")
-    model.set_params(scale__columnwise=False)
-    weights = block_skill(evidence)
+    weights = tuple(float(value) for value in block_skill(evidence))
     _same_blocks(blocks, len(weights))
-    weigh = BlockWeights(blocks=blocks, weights=tuple(float(value) for value in weights))
-    return Pipeline([("fill", FillAbsent(_fillable(blocks))), ("weigh", weigh), ("model", model)])
+    return _one_row(blocks, BlockWhiten(blocks, weights=weights), _unscaled(classifier))
 
 
 def pca(*, blocks: Blocks, classifier: Callable[[], Any], components: int = 32) -> Pipeline:
-    """Principal components of the branch blocks together, beside the descriptors; one classifier."""
-    reduce = BlockPCA(columns=_branch_columns(blocks), components=components)
-    return Pipeline([("fill", FillAbsent(_fillable(blocks))), ("reduce", reduce), ("model", classifier())])
+    """Principal components of all branch columns together, beside the descriptors; one classifier."""
+    return _one_row(blocks, BlockPCA(columns=_branch_columns(blocks), components=components), classifier())
 
 
 def vote(*, blocks: Blocks, classifier: Callable[[], Any]) -> BlockVote:
@@ -165,7 +159,12 @@ def stack(*, blocks: Blocks, classifier: Callable[[], Any], evidence: Evidence) 
     weights, bias = stack_weights(evidence)
     _same_blocks(blocks, len(weights))
     return BlockVote(
-        classifier(), blocks=blocks, fillable=_fillable(blocks), weights=weights, bias=bias, pool="logs"
+        _unscaled(classifier),
+        blocks=blocks,
+        fillable=_fillable(blocks),
+        weights=weights,
+        bias=bias,
+        pool="logs",
     )
 
 
@@ -183,9 +182,10 @@ NEEDS_EVIDENCE = ("weighted", "stack")
 
 TRUSTED_TYPES: tuple[str, ...] = (
     *CLASSIFIER_TYPES,
+    "kilnsense.classify.whiten.Whitening",
     "kilnsense.features.fusers.BlockPCA",
     "kilnsense.features.fusers.BlockVote",
-    "kilnsense.features.fusers.BlockWeights",
+    "kilnsense.features.fusers.BlockWhiten",
     "kilnsense.features.fusers.FillAbsent",
 )
 """The types beyond skops' own list that a stored fuser may contain; nothing else is loaded."""
@@ -264,6 +264,16 @@ def stack_weights(
     bounds = [(0.0, 5.0)] * count + [(-3.0, 3.0)] * classes
     best = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return tuple(map(float, best[:count])), tuple(map(float, best[count:]))
+
+
+def _one_row(blocks: Blocks, together: Any, model: Any) -> Pipeline:
+    return Pipeline([("fill", FillAbsent(_fillable(blocks))), ("together", together), ("model", model)])
+
+
+def _unscaled(classifier: Callable[[], Any]) -> Any:
+    """The classifier without its own scaling by column, which would undo the weights of the blocks."""
+    model = classifier()
+    return model.set_params(scale__columnwise=False) if "scale__columnwise" in model.get_params() else model
 
 
 def _fillable(blocks: Blocks) -> Blocks:

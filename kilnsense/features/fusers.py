@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 
 from kilnsense.classify.estimators import Standardise, check_labels, check_rows, softmax
+from kilnsense.classify.whiten import fit_whitening
 
 Floats = NDArray[np.floating[Any]]
 Blocks = tuple[tuple[str, int, int], ...]
@@ -47,30 +49,45 @@ class FillAbsent(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return rows
 
 
-class BlockWeights(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Scales every column robustly, then every block by weight / sqrt(width).
+class BlockWhiten(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Every block in its own damped, whitened principal components, times weight / sqrt(their number).
 
-    The rows are scaled so that a column's mean square is about 1 again, which classifiers with a fixed
-    penalty expect.
+    So every block counts as much as its weight says, however many columns it has; a raw picture is reduced
+    to its first components. At the end all columns are multiplied alike, so that their mean square is 1,
+    which classifiers with a fixed penalty expect.
+
+    Args:
+        blocks: (name, start, stop) of the blocks.
+        weights: one per block, 0 and up, not all 0; empty: all alike.
     """
 
-    def __init__(self, *, blocks: Blocks, weights: tuple[float, ...]) -> None:
+    def __init__(self, blocks: Blocks, *, weights: tuple[float, ...] = ()) -> None:
         self.blocks = blocks
         self.weights = weights
 
     def fit(self, X: Floats, y: NDArray[np.generic] | None = None) -> Self:
-        """Learns the robust scales of (N, F) rows."""
-        self.scale_ = Standardise().fit(X, y)
-        factors = np.zeros(self.scale_.n_features_in_)
-        for (_, start, stop), weight in zip(self.blocks, self.weights, strict=True):
-            factors[start:stop] = weight / np.sqrt(stop - start)
-        self.factors_ = factors / np.sqrt((factors**2).mean())
+        """Learns the components of each block of (N, F) rows."""
+        rows = check_rows(X)
+        if y is not None:
+            check_labels(y, rows=len(rows))
+        weights = self.weights or (1.0,) * len(self.blocks)
+        self.whitenings_ = [fit_whitening(rows[:, start:stop]) for _, start, stop in self.blocks]
+        parts = zip(self.whitenings_, weights, strict=True)
+        self.factors_ = [weight / np.sqrt(len(part.widths)) for part, weight in parts]
+        mean_square = np.square(self._joined(rows)).mean()
+        self.overall_ = float(1.0 / np.sqrt(max(mean_square, 1e-12)))
         return self
 
     def transform(self, X: Floats) -> NDArray[np.float64]:
-        """(N, F) weighted rows."""
-        weighted: NDArray[np.float64] = self.scale_.transform(X) * self.factors_
-        return weighted
+        """(N, K) whitened rows, the blocks in order."""
+        return self._joined(X) * self.overall_
+
+    def _joined(self, X: Floats) -> NDArray[np.float64]:
+        rows = check_rows(X)
+        parts = zip(self.whitenings_, self.factors_, self.blocks, strict=True)
+        return np.concatenate(
+            [part.whitened(rows[:, start:stop]) * factor for part, factor, (_, start, stop) in parts], axis=1
+        )
 
 
 class BlockPCA(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -131,18 +148,25 @@ class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.pool = pool
 
     def fit(self, X: Floats, y: NDArray[np.generic]) -> Self:
-        """Fits a copy of the classifier on every block of (N, F) rows."""
+        """Fits a copy of the classifier on every block of (N, F) rows, whitened."""
         self.fill_ = FillAbsent(self.fillable).fit(X, y)
         rows = self.fill_.transform(X)
         self.classes_ = np.unique(y)
-        self.models_ = [clone(self.classifier).fit(rows[:, start:stop], y) for _, start, stop in self.blocks]
+        self.models_ = []
+        for name, start, stop in self.blocks:
+            alone = Pipeline(
+                [("whiten", BlockWhiten(((name, 0, stop - start),))), ("model", clone(self.classifier))]
+            )
+            self.models_.append(alone.fit(rows[:, start:stop], y))
         return self
 
     def block_probabilities(self, X: Floats) -> NDArray[np.float64]:
         """(N, B, C): what each block alone says."""
         rows = self.fill_.transform(X)
         parts = zip(self.models_, self.blocks, strict=True)
-        return np.stack([model.predict_proba(rows[:, start:stop]) for model, (_, start, stop) in parts], axis=1)
+        return np.stack(
+            [model.predict_proba(rows[:, start:stop]) for model, (_, start, stop) in parts], axis=1
+        )
 
     def predict_proba(self, X: Floats) -> NDArray[np.float64]:
         """(N, C) pooled probabilities."""

@@ -76,7 +76,7 @@ def test_near_is_the_mean_distance_to_the_nearest_rows():
     rows, labels = rng.normal(size=(40, 3)), np.arange(40) % 2
     known = fit_reference(rows, labels)
     new = rng.normal(size=(7, 3)) * 2
-    white = ((new - known.centre) * known.factor) @ known.axes / known.widths
+    white = known.space.whitened(new)
     for row, near in zip(white, known.signals(new)[:, 0], strict=True):
         distances = sorted(np.sqrt(((row - other) ** 2).sum()) for other in known.rows)
         assert near == pytest.approx(np.mean(distances[:5]) / np.sqrt(known.rows.shape[1]))
@@ -88,7 +88,7 @@ def test_rest_sees_what_lies_outside_the_principal_axes():
     rows = plane + 0.001 * rng.normal(size=(200, 4))
     known = fit_reference(rows, np.arange(200) % 2)
     inside, outside = np.array([[1.0, 1, 1, 1]]), np.array([[1.0, 0, -1, 0]])
-    assert known.axes.shape == (4, 2)
+    assert known.space.axes.shape == (4, 2)
     assert known.signals(outside)[0, 2] > 5 * known.signals(inside)[0, 2]
 
 
