@@ -35,7 +35,6 @@ MAX_JUDGED = 400
 _MAX_CLASSES = 8  # in one batch
 _MAX_SKIPPED = 3  # batches in a row
 
-
 Indices = NDArray[np.int64]
 Draw = Callable[[Indices, np.random.Generator | None], Views]
 """Row numbers of the samples, and a generator to augment with (None: as they are) -> their views."""
@@ -133,7 +132,7 @@ def fit_encoder(
 
 
 class _Run:
-    """The state of one run: networks, optimiser, history."""
+    """The state of one run."""
 
     def __init__(
         self,
@@ -275,7 +274,7 @@ class _Run:
     def _kept(self, rows: Indices, part: str) -> Judged:
         """Views as they are, and labels, of at most `MAX_JUDGED` of these rows."""
         if len(rows) > MAX_JUDGED:
-            rows = np.sort(generator(self.seed, f"fit.{part}").choice(rows, MAX_JUDGED, replace=False))
+            rows = generator(self.seed, f"fit.{part}").choice(rows, MAX_JUDGED, replace=False)
         return self.examples.draw(rows, None), self.examples.labels[rows]
 
     def _keep(self, epoch: Epoch) -> None:
@@ -289,7 +288,8 @@ class _Run:
             write_checkpoint(self.checkpoint, state, fingerprint=self.fingerprint)
 
     def _resume(self) -> None:
-        state = self.checkpoint and read_checkpoint(self.checkpoint, fingerprint=self.fingerprint)
+        path = self.checkpoint
+        state = read_checkpoint(path, fingerprint=self.fingerprint) if path is not None else None
         if state is None:
             return
         self.encoder.load_state_dict(state.model)
