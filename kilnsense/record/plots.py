@@ -168,11 +168,10 @@ def _ticks(values: NDArray[np.float64], y: Scale) -> str:
     rough = (most - least or 1.0) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    places = np.arange(math.ceil(least / step), math.floor(most / step) + 1) * step
-    decimals = max(0, -math.floor(math.log10(step)))
+    places = np.arange(math.ceil(least / step), math.floor(most / step) + 1) * step + 0.0
     return "".join(
         f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" stroke="currentColor" stroke-opacity=".15"/>'
-        f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.{decimals}f}</text>'
+        f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
         for value, at in zip(places, y(places), strict=True)
     )
 
