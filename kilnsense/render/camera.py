@@ -29,8 +29,9 @@ _SHOT = 0.00035  # shot noise variance at full scale
 
 @dataclass(frozen=True, eq=False)
 class Development:
-    """From sensor counts to 8 bit: colour matrix (3, 3) and tone table (_LEVELS,) uint8."""
+    """Sensor counts to 8 bit: white balance (3,), colour matrix (3, 3), tone table (_LEVELS,) uint8."""
 
+    gains: Image
     matrix: Image
     tone: Pixels
 
@@ -63,13 +64,13 @@ def build_development(camera: CameraPlan) -> Development:
     clinker = band_table("ir_cut" if camera.ir_cut else "no_ir_cut").at(1450.0).astype(np.float64)
     gains = (1 / daylight) ** (1 - camera.warmth) * (1 / clinker) ** camera.warmth
     gains /= gains[0]
-    gains = np.maximum(gains, 1.0)  # what clips on the sensor stays white
+    gains = np.maximum(gains, 1.0)
     share = camera.colour_matrix
-    matrix = ((1 - share) * np.eye(3) + share * _colour_correction(camera.ir_cut)) * gains[None, :]
+    matrix = (1 - share) * np.eye(3) + share * _colour_correction(camera.ir_cut)
     levels = np.linspace(0, 1, _LEVELS)
     shoulder = np.where(levels < 0.7, levels, 0.7 + 0.3 * np.tanh((levels - 0.7) / 0.3) / np.tanh(1.0))
     tone = np.rint(255 * encode_srgb(shoulder) ** camera.gamma).astype(np.uint8)
-    return Development(matrix=matrix.astype(np.float32), tone=tone)
+    return Development(gains=gains.astype(np.float32), matrix=matrix.astype(np.float32), tone=tone)
 
 
 def wanted_gain(camera: CameraPlan, light: Image) -> float:
@@ -132,9 +133,11 @@ def expose(
     light += floor
     cv2.sqrt(light, light)
     light += noise[shift[0] : shift[0] + height, shift[1] : shift[1] + width] * np.float32(0.5 * _SHOT**0.5)
-    np.minimum(light, np.sqrt(1 + floor), out=light)  # full well
     cv2.multiply(light, light, light)
     light -= floor
+    # Gains are at least 1, so this is also where a full sensor clips: it stays white.
+    light *= development.gains
+    np.minimum(light, 1.0, out=light)
     linear = np.asarray(cv2.transform(light, development.matrix), np.float32)
     np.clip(linear, 0.0, 1.0, out=linear)
     linear *= _LEVELS - 1

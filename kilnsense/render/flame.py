@@ -90,7 +90,11 @@ def draw_veil(stage: Stage, now: Condition, t: float, *, flicker: npt.NDArray[np
     glow = np.asarray(
         stage.soot.at(now.flame_c - 40) * min(0.75, 0.5 * now.flame_opacity) * flicker.mean(), np.float32
     )
-    coal = 0.03 * glow * (0.4 + 0.6 * np.clip(1 + 0.5 * noise[..., 1], 0, 2))[..., None]
+    coal = (
+        np.array([0.030, 0.024, 0.020], np.float32)
+        * glow
+        * (0.4 + 0.6 * np.clip(1 + 0.5 * noise[..., 1], 0, 2))[..., None]
+    )
     veil = stage.grey.at(now.dust_c) + 0.09 * stage.grey.at(now.wall_c) + 0.006 * glow
     front = light * (1 - plume)[..., None] + coal * plume[..., None]
     added = front * dust_passed[..., None] + (1 - dust_passed)[..., None] * veil

@@ -42,20 +42,23 @@ def grains(rng: np.random.Generator, side: int, cells: int, *, fill: float = 1.0
         np.indices((cells, cells)).reshape(2, -1).T + rng.uniform(0.05, 0.95, (cells * cells, 2))
     ) * pitch
     centres = centres[rng.uniform(size=len(centres)) < fill]
-    seeds = np.full((3 * side, 3 * side), 255, np.uint8)
     rows, columns = np.floor(centres).astype(int).T
-    for down in range(3):
-        for right in range(3):
-            seeds[rows + down * side, columns + right * side] = 0
+    # A margin of copies all around makes the distances, and so the pattern, seamless.
+    margin = int(np.ceil(3 * pitch))
+    seeds = np.full((side, side), 255, np.uint8)
+    seeds[rows, columns] = 0
+    seeds = np.pad(seeds, margin, mode="wrap")
     distance, labels = cv2.distanceTransformWithLabels(
         seeds, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    middle = slice(side, 2 * side)
+    middle = slice(margin, margin + side)
     near, cell = distance[middle, middle], labels[middle, middle]
     # The same grain has one label per copy; its tone comes from where its centre lies inside the tile.
     seed_rows, seed_columns = np.nonzero(seeds == 0)
     owner = np.zeros(int(labels.max()) + 1, np.int64)
-    owner[labels[seed_rows, seed_columns]] = (seed_rows % side) * side + seed_columns % side
+    owner[labels[seed_rows, seed_columns]] = (seed_rows - margin) % side * side + (
+        seed_columns - margin
+    ) % side
     tone_of = rng.standard_normal((side * side,), dtype=np.float32)
     size_of = rng.uniform(0.36, 0.62, side * side).astype(np.float32) * np.float32(pitch)
     radius = size_of[owner[cell]]

@@ -91,6 +91,12 @@ def test_clip_holds_continuous_frames(tmp_path: Path) -> None:
     assert count == 5
 
 
+def test_clip_has_the_same_bytes_again(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        simulate(tmp_path / name, runs=1, frames=3, size=SMALL, video=True, masks=False)
+    assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
+
+
 def test_interrupted_job_leaves_no_manifest(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         if done == 2:
