@@ -60,7 +60,11 @@ class Familiarity:
         Raises:
             InputError: a block is missing, has other columns than in training, or holds NaN.
         """
-        return _combined(self.signals(blocks), self.scales) / self.border
+        return self.judge(self.signals(blocks))
+
+    def judge(self, signals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) unfamiliarity of frames whose (N, B, S) signals are known."""
+        return _combined(signals, self.scales) / self.border
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays for a bundle; `from_arrays` reads them back."""
@@ -98,6 +102,12 @@ class Familiarity:
         return cls(references=references, scales=scales, border=border)
 
 
+def know_rows(blocks: Mapping[str, Floats], labels: NDArray[np.integer[Any]]) -> Familiarity:
+    """A judge that knows these rows and is not calibrated yet; see `calibrate_familiarity`."""
+    whole = _references(blocks, labels, np.ones(len(labels), dtype=bool))
+    return Familiarity(references=whole, scales=np.ones((len(whole), len(SIGNALS))), border=1.0)
+
+
 def fit_familiarity(
     blocks: Mapping[str, Floats],
     groups: Sequence[str],
@@ -122,14 +132,13 @@ def fit_familiarity(
         InputError: no block, lengths that differ, NaN, fewer than two groups, quantile outside 0..1.
     """
     order = _checked(blocks, groups, labels)
-    whole = _references(blocks, labels, np.ones(len(labels), dtype=bool))
-    held = np.zeros((len(labels), len(whole), len(SIGNALS)))
+    plain = know_rows(blocks, labels)
+    held = np.zeros((len(labels), len(plain.references), len(SIGNALS)))
     portion = order % min(folds, int(order.max()) + 1)
     for fold in range(int(portion.max()) + 1):
         out = portion == fold
         part = _references(blocks, labels, ~out)
-        held[out] = np.stack([part[name].signals(np.asarray(blocks[name])[out]) for name in whole], axis=1)
-    plain = Familiarity(references=whole, scales=np.ones(held.shape[1:]), border=1.0)
+        held[out] = np.stack([part[name].signals(np.asarray(blocks[name])[out]) for name in blocks], axis=1)
     return calibrate_familiarity(plain, held, quantile=quantile)
 
 

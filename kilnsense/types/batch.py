@@ -90,6 +90,10 @@ class Features:
             f"blocks that tile 0..{self.values.shape[1]}",
         )
 
+    def rows(self, chosen: NDArray[np.intp]) -> "Features":
+        """The rows of these indices, in that order."""
+        return Features(self.values[chosen], self.blocks)
+
     def block(self, name: str) -> NDArray[np.float32]:
         """The columns of one block, (N, width) float32. Raises InputError for an unknown name."""
         for block, start, stop in self.blocks:

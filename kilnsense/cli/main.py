@@ -1,0 +1,82 @@
+"""The `kilnsense` command: verbs, exit codes, and errors as one line.
+
+Nothing heavy is imported here or at the top of a verb's file, so that `--help` answers at once.
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from kilnsense import __version__
+from kilnsense.cli import bundle, config, demo, label, segment, simulate, train
+from kilnsense.errors import KilnsenseError
+
+app = typer.Typer(
+    name="kilnsense",
+    help="Reads the burning state of a rotary kiln from a camera. It advises; it never controls.",
+    epilog="Exit codes: 0 ok, 1 unexpected, 2 usage or config, 3 some inputs unreadable, 4 gate failed, "
+    "5 source or bundle unavailable, 6 storage, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
+app.command("segment")(segment.segment)
+app.command("train")(train.train)
+app.command("label")(label.label)
+app.add_typer(config.app, name="config")
+app.add_typer(bundle.app, name="bundle")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kilnsense {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001 - its callback acts on it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also NO_COLOR=1).")] = False,
+) -> None:
+    """Reads the burning state of a rotary kiln from a camera. It advises; it never controls."""
+    # Verbs and the libraries below them read these, so the flags become the environment of this process.
+    for name, wanted in (("KILNSENSE_DEBUG", debug), ("KILNSENSE_QUIET", quiet), ("NO_COLOR", no_color)):
+        if wanted:
+            os.environ[name] = "1"
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code; errors become one line on standard error."""
+    try:
+        app(args=arguments, prog_name="kilnsense")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KilnsenseError as error:
+        _explain(str(error))
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the outermost border: a person must never see a bare traceback
+        _explain(
+            f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"
+        )
+        return 1
+    return 0
+
+
+def _explain(message: str) -> None:
+    if os.environ.get("KILNSENSE_DEBUG"):
+        traceback.print_exc()
+    sys.stderr.write(f"kilnsense: {' '.join(message.split())}\n")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

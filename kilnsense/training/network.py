@@ -1,0 +1,122 @@
+"""One encoder for one set of training rows: draws views of frames that were looked at, and fits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kilnsense.assemble import make_encoder
+from kilnsense.config import Config
+from kilnsense.data.augment import build_augmentation
+from kilnsense.data.labelled import Labelled
+from kilnsense.data.splits import holdout_groups, usable_folds
+from kilnsense.nets.branches import Encoder
+from kilnsense.nets.encode import encode
+from kilnsense.recogniser import Sight, view
+from kilnsense.seeds import derive, generator
+from kilnsense.training.fit import Draw, Examples, FitResult, fit_encoder
+from kilnsense.training.history import Epoch
+from kilnsense.training.objective import build_objective
+from kilnsense.types import Embeddings, Frame, Segmentation, Views
+
+Pair = tuple[Frame, Segmentation]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained encoder.
+
+    Attributes:
+        encoder: at its best epoch.
+        result: how it got there.
+    """
+
+    encoder: Encoder
+    result: FitResult
+
+    def encode(self, views: Views) -> Embeddings:
+        """Embeddings by torch, as training sees them."""
+        return encode(self.encoder, views)
+
+
+def train_network(
+    config: Config,
+    sights: Sequence[Sight],
+    data: Labelled,
+    rows: NDArray[np.intp],
+    *,
+    part: str,
+    checkpoints: Path | None = None,
+    progress: Callable[[Epoch], None] | None = None,
+) -> Network:
+    """Trains a fresh encoder on some rows; whole groups of them are set aside to choose the epoch.
+
+    Args:
+        config: the model.
+        sights, data: N frames that were looked at, and their labels.
+        rows: those to learn from.
+        part: name of this training: seeds and the checkpoint are its own.
+        checkpoints: folder of ``<part>.safetensors``; None: no checkpoint.
+        progress: called after every epoch.
+    """
+    encoder = make_encoder(config, part=f"network.{part}")
+    train, validation = rows, rows[:0]
+    names, groups = data.names[rows].tolist(), data.groups[rows].tolist()
+    if usable_folds(names, groups, 2) == 2:
+        chance = generator(config.seed, f"validation.{part}")
+        inner = holdout_groups(names, groups, share=config.training.validation_share, rng=chance)
+        train, validation = rows[inner[0]], rows[inner[1]]
+    examples = Examples(
+        draw=make_draw(config, sights),
+        labels=data.labels,
+        groups=data.groups,
+        train=train.astype(np.int64),
+        validation=validation.astype(np.int64),
+    )
+    result = fit_encoder(
+        encoder,
+        examples,
+        build_objective(config.metric),
+        config=config.training,
+        seed=derive(config.seed, f"fit.{part}"),
+        checkpoint=checkpoints / f"{part}.safetensors" if checkpoints else None,
+        progress=progress,
+    )
+    return Network(encoder, result)
+
+
+def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:
+    """A function from row numbers to views; with a generator it changes what cameras change.
+
+    The region labels stay those of the frame as it was: what a camera does to a picture does not change which
+    pixels are flame. Frames are kept at twice the size that the networks see.
+    """
+    augment = build_augmentation(config.augment)
+    height = 2 * config.branches.size
+    kept = [_reduced(sight.frame, sight.segmentation, height) for sight in sights]
+
+    def draw(rows: NDArray[np.int64], chance: np.random.Generator | None) -> Views:
+        pairs = [kept[row] for row in rows]
+        if chance is not None:
+            pairs = [_changed(pair, *augment(pair[0].pixels, pair[1].labels, chance)) for pair in pairs]
+        return view([frame for frame, _ in pairs], [segmentation for _, segmentation in pairs], config)
+
+    return draw
+
+
+def _changed(pair: Pair, pixels: NDArray[np.uint8], labels: NDArray[np.int8]) -> Pair:
+    frame, segmentation = pair
+    return replace(frame, pixels=pixels), replace(segmentation, labels=labels)
+
+
+def _reduced(frame: Frame, segmentation: Segmentation, height: int) -> Pair:
+    rows, columns = frame.pixels.shape[:2]
+    if rows <= height:
+        return frame, segmentation
+    size = (max(1, round(columns * height / rows)), height)
+    pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(segmentation.labels, size, interpolation=cv2.INTER_NEAREST)
+    return _changed((frame, segmentation), pixels.astype(np.uint8), labels.astype(np.int8))
