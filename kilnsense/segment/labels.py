@@ -15,14 +15,23 @@ _UNDECIDED = -2
 
 def nearest(points: Points, centres: Points) -> NDArray[np.int8]:
     """Index of the nearest centre, (n,) int8, for points (n, d) and centres (k, d), float32."""
-    best = np.full(len(points), np.inf, np.float32)
-    label = np.zeros(len(points), np.int8)
-    for slot, centre in enumerate(centres):
-        gap = points - centre
-        distance = np.einsum("nd,nd->n", gap, gap)
-        closer = distance < best
+    return _lowest(_scores(points, centres))
+
+
+def _scores(points: Points, centres: Points) -> Points:
+    """Squared distances less the squares of the points, (k, n): one row per centre is quick to compare."""
+    squares = (centres * centres).sum(axis=1, keepdims=True)
+    return np.asarray(squares - (2.0 * centres) @ points.T, np.float32)
+
+
+def _lowest(scores: Points) -> NDArray[np.int8]:
+    """Row of the lowest value in each column, (n,) int8; the first one of equals."""
+    label = np.zeros(scores.shape[1], np.int8)
+    best = scores[0].copy()
+    for slot in range(1, len(scores)):
+        closer = scores[slot] < best
         label[closer] = slot
-        np.minimum(best, distance, out=best)
+        np.minimum(best, scores[slot], out=best)
     return label
 
 
@@ -65,11 +74,11 @@ def _table(centres: Points, space: str) -> NDArray[np.int8]:
     |m - c_j|^2 - |m - c_i|^2 > 2 r |c_i - c_j|.
     """
     middle, radius = box_balls(space)
-    squares = np.stack([((middle - centre) ** 2).sum(axis=1) for centre in centres])
-    label = squares.argmin(axis=0)
-    nearest_square = squares.min(axis=0)
+    scores = _scores(middle, centres)
+    label = _lowest(scores)
+    lowest = scores.min(axis=0)
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=2).astype(np.float32)
     clear = np.ones(len(middle), bool)
     for slot in range(len(centres)):
-        clear &= (squares[slot] - nearest_square > 2 * radius * apart[slot, label]) | (label == slot)
-    return np.where(clear, label, _UNDECIDED).astype(np.int8)
+        clear &= (scores[slot] - lowest > 2 * radius * apart[slot][label]) | (label == slot)
+    return np.where(clear, label, np.int8(_UNDECIDED))
