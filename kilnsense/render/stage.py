@@ -3,6 +3,7 @@
 Kiln coordinates: z along the axis into the kiln, 0 at the mouth; x right, y up; the shell has radius 1.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ WALL_TURN = 512  # around one turn
 SLICES = 26
 SLICE_REACH = 9.0
 _FLOW = 256
+_COARSE_WIDTH = 320  # the flame is soft: a wider picture is drawn on a coarser grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +61,8 @@ class Stage:
     patterns: Patterns
 
 
-def _rays(camera: CameraPlan, size: tuple[int, int], scale: int = 1) -> tuple[Image, Image]:
-    """Ray slopes dx/dz, dy/dz on a grid whose cells are scale x scale pixels."""
+def _rays(camera: CameraPlan, size: tuple[int, int], grid: tuple[int, int]) -> tuple[Image, Image]:
+    """Ray slopes dx/dz, dy/dz at the centres of a grid (h, w) of equal cells over the picture."""
     width, height = size
     position, aim = np.array(camera.position), np.array(camera.aim)
     forward = (aim - position) / np.linalg.norm(aim - position)
@@ -72,8 +74,8 @@ def _rays(camera: CameraPlan, size: tuple[int, int], scale: int = 1) -> tuple[Im
         np.cos(camera.roll) * up - np.sin(camera.roll) * right,
     )
     focal = 0.5 * width / np.tan(camera.field_of_view / 2)
-    columns = ((np.arange(width // scale) + 0.5) * scale - width / 2) / focal
-    rows = (height / 2 - (np.arange(height // scale) + 0.5) * scale) / focal
+    columns = ((np.arange(grid[1]) + 0.5) * (width / grid[1]) - width / 2) / focal
+    rows = (height / 2 - (np.arange(grid[0]) + 0.5) * (height / grid[0])) / focal
     ray = forward + columns[None, :, None] * right + rows[:, None, None] * up
     return (
         np.asarray(ray[..., 0] / ray[..., 2], np.float32),
@@ -179,7 +181,7 @@ def _patterns(rng: np.random.Generator, size: tuple[int, int]) -> Patterns:
 def build_stage(plan: RunPlan) -> Stage:
     """Compute everything static about a run (some tenths of a second)."""
     camera, kiln = plan.camera, plan.kiln
-    rays = _rays(camera, plan.size)
+    rays = _rays(camera, plan.size, plan.size[::-1])
     x, y, z = camera.position
     mouth = (np.float32(x) - np.float32(z) * rays[0], np.float32(y) - np.float32(z) * rays[1])
     radius = np.hypot(mouth[0], mouth[1])
@@ -188,8 +190,8 @@ def build_stage(plan: RunPlan) -> Stage:
     wall_z = np.where(inside, _wall_hit(camera, rays), np.where(ring, 1 - radius, 0)).astype(np.float32)
     q = wall_z - z
     angle = np.where(inside, np.arctan2(y + q * rays[1], x + q * rays[0]), np.arctan2(mouth[1], mouth[0]))
-    scale = max(1, round(plan.size[0] / 320))
-    coarse = _rays(camera, plan.size, scale)
+    scale = math.ceil(plan.size[0] / _COARSE_WIDTH)
+    coarse = _rays(camera, plan.size, (plan.size[1] // scale, plan.size[0] // scale))
     coarse_z = np.where(np.hypot(x - z * coarse[0], y - z * coarse[1]) < 1, _wall_hit(camera, coarse), 0.0)
     reach, slices = _flame_slices(kiln, camera, coarse, coarse_z)
     depth = 1 - np.exp(-(coarse_z - z) / 4)
