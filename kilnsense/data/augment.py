@@ -23,6 +23,9 @@ Augmentation = Callable[[Pixels, Labels, np.random.Generator], tuple[Pixels, Lab
 """(H, W, 3) uint8 sRGB, (H, W) int8 region labels and a generator -> the same, changed; inputs are kept."""
 
 
+_LIGHT = srgb_to_linear(np.arange(256, dtype=np.uint8))  # of each 8-bit level, 0..1
+
+
 def build_augmentation(config: AugmentConfig) -> Augmentation:
     """A function that changes a picture and its label map as another camera, or another moment, would.
 
@@ -64,12 +67,11 @@ def _change_light(pixels: Pixels, config: AugmentConfig, rng: np.random.Generato
     gain = 2.0 ** rng.uniform(-config.exposure_stops, config.exposure_stops)
     red, blue = 1 + rng.uniform(-config.white_balance, config.white_balance, 2)
     veil = rng.uniform(0, config.haze)
-    levels = srgb_to_linear(np.arange(256, dtype=np.uint8))
     curves = np.empty((256, 1, 3), np.uint8)
     for channel, balance in enumerate((red, 1.0, blue)):
-        counts = np.bincount(pixels[..., channel].ravel(), minlength=256)
-        mean = float(counts @ levels / counts.sum())
-        light = np.clip(gain * balance * ((1 - veil) * levels + veil * mean), 0, 1)
+        counts = cv2.calcHist([pixels], [channel], None, [256], [0, 256]).ravel()
+        mean = float(counts @ _LIGHT / counts.sum())
+        light = np.clip(gain * balance * ((1 - veil) * _LIGHT + veil * mean), 0, 1)
         curves[:, 0, channel] = np.rint(255 * linear_to_srgb(light))
     changed: Pixels = cv2.LUT(pixels, curves).astype(np.uint8, copy=False)
     return changed

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from kilnsense.errors import ConfigError, MissingExtraError, SourceError
@@ -117,7 +118,7 @@ def timm_trunk(model: str, *, pretrained: bool, weights: str, generator: torch.G
                 features_only=True,
                 out_indices=(index,),
             )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         if not (pretrained or weights):
             raise ConfigError(f"trunk timm:{model}: cannot be built ({_first_line(error)})") from error
         raise SourceError(

@@ -155,7 +155,7 @@ class _Run:
         self.neighbours = self._kept(examples.train, "neighbours") if len(examples.validation) else None
         self.fingerprint = fingerprint(
             [config.model_dump(mode="json", exclude={"threads", "mixed_precision"}), seed, encoder.views],
-            [objective.distance.name, objective.margin, examples.groups.tolist()],
+            [objective.distance.name, objective.margin, objective.origin, examples.groups.tolist()],
             [examples.labels.tolist(), examples.train.tolist(), examples.validation.tolist()],
             weights=self.best_state,
         )
@@ -167,8 +167,7 @@ class _Run:
             epoch = self._epoch(len(self.history.epochs))
             self._keep(epoch)
             progress(epoch)
-        self.encoder.load_state_dict(self.best_state)
-        self.encoder.eval()
+        self.encoder.eval().load_state_dict(self.best_state)
         return FitResult(self.history, self.history.best, stopped)
 
     def _finished(self) -> str:

@@ -19,12 +19,14 @@ class Objective:
     Attributes:
         distance, miner, loss: parts of `kilnsense.metric`.
         margin: in the unit of the distance.
+        origin: what it was built from; a run goes on from a checkpoint only where this is the same.
     """
 
     distance: Distance
     miner: Miner
     loss: TripletLoss
     margin: float
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def build_objective(config: MetricConfig) -> Objective:
         miner=build(MINERS, config.miner, {}, kind="metric.miner"),
         loss=build(LOSSES, config.loss, {}, kind="metric.loss"),
         margin=distance.margin if config.margin is None else config.margin,
+        origin=config.model_dump_json(),
     )
 
 
