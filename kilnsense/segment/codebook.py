@@ -1,7 +1,8 @@
 """The codebook: what each region looks like over all training frames. It gives clusters their names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def codebook_arrays(codebook: Codebook) -> dict[str, NDArray[np.float32]]:
     return {"codebook.centres": codebook.centres, "codebook.heights": codebook.heights}
 
 
-def codebook_from_arrays(arrays: Mapping[str, NDArray[np.float32]], names: tuple[str, ...]) -> Codebook:
+def codebook_from_arrays(arrays: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> Codebook:
     """The inverse of `codebook_arrays`.
 
     Raises:
@@ -85,7 +86,7 @@ def learn_codebook(
     frames: Iterable[Frame],
     config: SegmentConfig,
     *,
-    mask: NDArray[np.bool_] | None = None,
+    mask_of: Callable[[Frame], NDArray[np.bool_]] | None = None,
     rng: np.random.Generator,
 ) -> Codebook:
     """Learns the centres over all frames, each of which counts the same.
@@ -97,13 +98,13 @@ def learn_codebook(
     Args:
         frames: read once; only k colours of each are kept.
         config: names, space, position.
-        mask: (H, W) judged pixels, the same for all frames; None: all.
+        mask_of: gives a frame's judged pixels, (H, W) bool; None: all of them.
         rng: for the restarts.
 
     Raises:
         InputError: there are no frames.
     """
-    found = [_clusters(frame, config, mask, rng) for frame in frames]
+    found = [_clusters(frame, config, mask_of(frame) if mask_of else None, rng) for frame in frames]
     if not found:
         raise InputError("learn_codebook: got no frames, allowed: one and more")
     centres = np.stack([part[0] for part in found])

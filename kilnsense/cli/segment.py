@@ -1,0 +1,194 @@
+"""`kilnsense segment SOURCE`: which colours become which region, to look at and as a table."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kilnsense.cli.output import emit_json, now, people, run_folder, show_table, track, write_run
+from kilnsense.errors import ConfigError, InputError, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kilnsense.config import Config, ImageConfig
+    from kilnsense.segment.codebook import Codebook
+    from kilnsense.types import Failure, Frame, Region
+
+COLUMNS = (
+    *("path", "status", "reason", "region", "present", "area"),
+    *("mean_l", "mean_a", "mean_b", "spread_l", "spread_a", "spread_b"),
+    *("left", "top", "right", "bottom", "centroid_x", "centroid_y"),
+)
+"""Columns of regions.csv: Lab in CIE units, areas and places as shares 0..1."""
+
+LEARN_FROM = 200
+"""Frames of a folder that its codebook is learned from, evenly spread."""
+
+Rows = list[list[str]]
+
+
+def segment(
+    source: Annotated[Path, typer.Argument(help="Folder of pictures, or one picture.")],
+    config_file: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", "-b", help="Take codebook and config of a trained model.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Split pictures into colour regions: an overlay with a legend per picture, and regions.csv.
+
+    Without --bundle the regions are learned from the pictures themselves. Files that are no pictures get a
+    row with the reason, and the exit code is then 3.
+    """
+    from kilnsense.data.folders import list_images
+    from kilnsense.types import Failure
+
+    config, codebook = _settings(config_file, settings or [], bundle)
+    paths = list_images(source)
+    root = source if source.is_dir() else source.parent
+    if not paths:
+        raise InputError(f"source {source}: holds no files; give a folder of pictures or one picture")
+    if codebook is None:
+        codebook = _learn(paths, root, config)
+    started, folder = now(), run_folder("segment", config.name, out=out, overwrite=overwrite)
+    rows: Rows = []
+    seen: list[tuple[Region, ...]] = []
+    taken: set[Path] = set()
+    bad = 0
+    for path in track(paths, total=len(paths), what="segmenting"):
+        item = _decode(path, root, config.image)
+        if isinstance(item, Failure):
+            rows.append([item.source, "bad", item.reason, *[""] * (len(COLUMNS) - 3)])
+            bad += 1
+            continue
+        found, picture = _segment(item, codebook, config)
+        seen.append(found)
+        rows += [_row(item.source, region) for region in found]
+        _write_picture(folder, item.source, picture, taken)
+    _write_table(folder, rows)
+    values = {"config": config.model_dump(mode="json"), "frames": len(seen), "bad": bad}
+    write_run(folder, "segment", started=started, values=values)
+    _report(folder, codebook, seen, bad, as_json=as_json)
+    if bad:
+        raise typer.Exit(3)
+
+
+def _settings(
+    config_file: Path | None, settings: list[str], bundle: Path | None
+) -> "tuple[Config, Codebook | None]":
+    from kilnsense.config import load_config
+
+    if bundle is None:
+        return load_config(config_file, settings), None
+    if config_file is not None or settings:
+        raise ConfigError("--bundle brings its own config; leave out --config and --set")
+    from kilnsense.recogniser import open_recogniser
+
+    recogniser = open_recogniser(bundle)
+    return recogniser.config, recogniser.codebook
+
+
+def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
+    import numpy as np
+
+    from kilnsense.segment.codebook import learn_codebook
+    from kilnsense.types import Frame
+
+    step = -(-len(paths) // LEARN_FROM)
+    chosen = track(paths[::step], total=len(paths[::step]), what="learning the regions")
+    items = (_decode(path, root, config.image) for path in chosen)
+    frames: Iterable[Frame] = (item for item in items if isinstance(item, Frame))
+    rng = np.random.default_rng(config.seed)
+    try:
+        return learn_codebook(frames, config.segment, mask_of=lambda frame: _mask(frame, config), rng=rng)
+    except InputError as error:
+        raise InputError(f"source {root}: no picture to learn the regions from ({error})") from error
+
+
+def _decode(path: Path, root: Path, image: "ImageConfig") -> "Frame | Failure":
+    from kilnsense.image.decode import decode_file
+
+    caps = int(image.max_megabytes * 1e6), int(image.max_megapixels * 1e6)
+    return decode_file(path, root=root, width=image.width, max_bytes=caps[0], max_pixels=caps[1])
+
+
+def _mask(frame: "Frame", config: "Config") -> "NDArray[np.bool_]":
+    from kilnsense.image.roi import roi_mask
+
+    height, width = frame.pixels.shape[:2]
+    return roi_mask(height, width, roi=config.image.roi, exclude=config.image.exclude)
+
+
+def _segment(
+    frame: "Frame", codebook: "Codebook", config: "Config"
+) -> "tuple[tuple[Region, ...], NDArray[np.uint8]]":
+    from kilnsense.segment.overlay import overlay
+    from kilnsense.segment.regions import regions
+    from kilnsense.segment.regions import segment as split
+
+    segmentation = split(frame, codebook, config.segment, mask=_mask(frame, config))
+    found = regions(frame, segmentation, min_area=config.segment.min_area)
+    return found, overlay(frame, segmentation, found)
+
+
+def _row(source: str, region: "Region") -> list[str]:
+    numbers = (*region.mean_lab, *region.spread_lab, *region.box, *region.centroid)
+    cells = [f"{number:.6f}" for number in numbers] if region.present else [""] * len(numbers)
+    return [source, "ok", "", region.name, str(int(region.present)), f"{region.area:.6f}", *cells]
+
+
+def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", taken: set[Path]) -> None:
+    """Writes ``<stem>_overlay.jpg``, sub-folders as in the source; a second file of a stem keeps its suffix."""
+    import cv2
+
+    from kilnsense.record.publish import publish
+
+    place = folder / source
+    target = place.with_name(f"{place.stem}_overlay.jpg")
+    if target in taken:
+        target = place.with_name(f"{place.name}_overlay.jpg")
+    taken.add(target)
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    if not done:
+        raise StorageError(
+            f"{target}: the overlay of {picture.shape} could not be encoded; reduce image.width"
+        )
+    publish(target, [data.tobytes()])
+
+
+def _write_table(folder: Path, rows: Rows) -> None:
+    from kilnsense.record.publish import publish
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    publish(folder / "regions.csv", [text.getvalue()])
+
+
+def _report(
+    folder: Path, codebook: "Codebook", seen: "list[tuple[Region, ...]]", bad: int, *, as_json: bool
+) -> None:
+    summary = []
+    for slot, name in enumerate(codebook.names):
+        shown = [found[slot] for found in seen if found[slot].present]
+        area = sum(region.area for region in shown) / len(shown) if shown else 0.0
+        summary.append({"region": name, "frames": len(shown), "mean_area": round(area, 6)})
+    show_table(
+        f"Regions of {len(seen)} pictures, darkest first",
+        ("region", "present in", "mean share"),
+        [(row["region"], row["frames"], f"{row['mean_area']:.1%}") for row in summary],
+    )
+    people().print(f"overlays and regions.csv: {folder}" + (f"; {bad} files are no pictures" if bad else ""))
+    if as_json:
+        table = str(folder / "regions.csv")
+        emit_json("segment", {"table": table, "frames": len(seen), "bad": bad, "regions": summary})
