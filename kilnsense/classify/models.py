@@ -16,10 +16,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
-from kilnsense.classify.estimators import EqualPriors, PairwiseSVM, Prototype, Standardise
+from kilnsense.classify.estimators import DecayedMLP, EqualPriors, PairwiseSVM, Prototype, Standardise
 from kilnsense.errors import ConfigError
 from kilnsense.parts import build, pick
 
@@ -40,28 +39,28 @@ class Classifier(Protocol):
         ...
 
 
-def knn(*, neighbours: int = 5) -> Pipeline:
+def knn(*, neighbours: int = 9) -> Pipeline:
     """The nearest training rows vote, weighted by 1 / distance."""
     _positive("knn", {"neighbours": neighbours})
     model = KNeighborsClassifier(neighbours, weights="distance", algorithm="brute", n_jobs=1)
     return _scaled(EqualPriors(model), min_rows=neighbours)
 
 
-def svm(
-    *, c: float = 1.0, kernel: str = "rbf", gamma: float | str = "scale", sharpness: float = 2.0
-) -> Pipeline:
+def svm(*, c: float = 0.5, kernel: str = "rbf", gamma: float = 0.2, sharpness: float = 2.0) -> Pipeline:
     """A support vector machine per pair of classes (`PairwiseSVM`); kernel rbf, linear, poly or sigmoid."""
-    _positive("svm", {"c": c, "sharpness": sharpness})
+    _positive("svm", {"c": c, "gamma": gamma, "sharpness": sharpness})
     kernels = ("rbf", "linear", "poly", "sigmoid")
     if kernel not in kernels:
         raise ConfigError(f"classifier 'svm' option kernel: got {kernel!r}, allowed: {', '.join(kernels)}")
     return _scaled(PairwiseSVM(c=c, kernel=kernel, gamma=gamma, sharpness=sharpness))
 
 
-def mlp(*, seed: int, hidden: tuple[int, ...] = (64,), alpha: float = 1.0, iterations: int = 200) -> Pipeline:
-    """A multi-layer perceptron, L-BFGS on all rows, weight decay `alpha`."""
-    _positive("mlp", {"alpha": alpha, "iterations": iterations})
-    model = MLPClassifier(tuple(hidden), solver="lbfgs", alpha=alpha, max_iter=iterations, random_state=seed)
+def mlp(
+    *, seed: int, hidden: tuple[int, ...] = (64,), decay: float = 0.07, iterations: int = 200
+) -> Pipeline:
+    """A multi-layer perceptron, L-BFGS on all rows, weight decay `decay` per row (`DecayedMLP`)."""
+    _positive("mlp", {"decay": decay, "iterations": iterations})
+    model = DecayedMLP(hidden=tuple(hidden), decay=decay, iterations=iterations, seed=seed)
     return _scaled(EqualPriors(model))
 
 
@@ -71,13 +70,13 @@ def prototype(*, sharpness: float = 4.0) -> Pipeline:
     return _scaled(Prototype(sharpness=sharpness))
 
 
-def logistic(*, c: float = 0.05, iterations: int = 1000) -> Pipeline:
+def logistic(*, c: float = 0.005, iterations: int = 1000) -> Pipeline:
     """Multinomial logistic regression with an L2 penalty 1 / `c`."""
     _positive("logistic", {"c": c, "iterations": iterations})
     return _scaled(LogisticRegression(C=c, class_weight="balanced", max_iter=iterations))
 
 
-def lda(*, shrinkage: float | str = "auto") -> Pipeline:
+def lda(*, shrinkage: float | str = 0.5) -> Pipeline:
     """Linear discriminant analysis; shrinkage 0..1 or auto (Ledoit and Wolf 2004)."""
     if shrinkage != "auto" and not (isinstance(shrinkage, int | float) and 0 <= shrinkage <= 1):
         raise ConfigError(f"classifier 'lda' option shrinkage: got {shrinkage!r}, allowed: auto or 0..1")
@@ -111,6 +110,7 @@ CLASSIFIERS: dict[str, Callable[..., Pipeline]] = {
 """Name to builder. `majority` is the baseline; a new classifier is one function and one line here."""
 
 TRUSTED_TYPES: tuple[str, ...] = (
+    "kilnsense.classify.estimators.DecayedMLP",
     "kilnsense.classify.estimators.EqualPriors",
     "kilnsense.classify.estimators.PairwiseSVM",
     "kilnsense.classify.estimators.Prototype",
