@@ -75,7 +75,7 @@ FORBIDDEN_CALLS = (
 )
 
 FENCE = "torch.random.fork_rng("
-"""A block in which the global seed may be set, because it is put back: some trunks know no other generator."""
+"""A block in which the global seed may be set, because it is put back: some trunks take no generator."""
 
 
 def home(path: Path) -> str:

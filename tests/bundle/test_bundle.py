@@ -251,6 +251,22 @@ def test_a_full_disk_leaves_everything_as_it_was(
     assert target.exists() == overwrite
 
 
+def test_a_swap_that_fails_puts_the_old_bundle_back(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_bundle(saved).model_id
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new"):
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(StorageError, match=r"cannot be written \(Input/output error\)"):
+        save_bundle(make_bundle("svm"), saved, overwrite=True)
+    assert load_bundle(saved).model_id == before
+    assert [path.name for path in saved.parent.iterdir()] == ["model"]
+
+
 def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(StorageError, match="cannot be written"):

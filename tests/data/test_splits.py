@@ -65,6 +65,14 @@ def test_folds_hold_their_promises_or_refuse(pairs: list[tuple[str, int]], wante
         check_disjoint([groups[i] for i in train], [groups[i] for i in test])
 
 
+def test_other_orders_are_tried_where_the_greedy_one_strands_a_class() -> None:
+    """Only {g1, g2} against {g3} keeps every class in both training parts."""
+    labels, groups = ["b", "c", "d", "b", "c", "d"], ["g1", "g2", "g2", "g3", "g3", "g3"]
+    for seed in range(20):
+        for train, _ in grouped_folds(labels, groups, folds=2, rng=rng(seed)):
+            assert {labels[i] for i in train} == {"b", "c", "d"}
+
+
 def test_class_in_one_group_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"class 'b' is in 1 group \(r3\), needed: 2 or more"):
         grouped_folds(["a", "a", "b"], ["r1", "r2", "r3"], folds=2, rng=rng())
@@ -88,6 +96,12 @@ def test_holdout_is_grouped_stratified_and_near_the_share() -> None:
     assert {LABELS[i] for i in train} == {LABELS[i] for i in held} == set("abc")
     assert sorted([*train, *held]) == list(range(len(LABELS)))
     assert 0.15 < len(held) / len(LABELS) < 0.35
+
+
+def test_holdout_has_every_class_even_where_that_overshoots_the_share() -> None:
+    labels = ["a"] * 20 + ["b"] * 2
+    _, held = holdout_groups(labels, [str(n) for n in range(22)], share=0.1, rng=rng())
+    assert {labels[i] for i in held} == {"a", "b"}
 
 
 def test_holdout_keeps_a_class_of_one_group_in_training() -> None:
