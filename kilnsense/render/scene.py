@@ -105,7 +105,7 @@ def _bed_temperature(plan: RunPlan, stage: Stage, now: Condition, t: float, bed:
         roll = across + np.float32((speed * 1.1 * t) % (512 / per_ball))
         large = _look_up(stage.patterns.balls, roll * np.float32(per_ball), z * np.float32(per_ball * 0.7))
         shown = (large[..., 1] > 1.1 - 2.2 * now.balls) & (large[..., 0] > 0)
-        grain = np.where(shown, 125 * large[..., 0] - 88 + 14 * large[..., 1], grain)
+        grain = np.where(shown, 125 * large[..., 0] - 88 + 14 * large[..., 1] + 0.3 * grain, grain)
     return np.asarray(temperature + grain * far + np.float32(12) * across, np.float32)
 
 

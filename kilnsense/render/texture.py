@@ -60,7 +60,7 @@ def grains(rng: np.random.Generator, side: int, cells: int, *, fill: float = 1.0
         seed_columns - margin
     ) % side
     tone_of = rng.standard_normal((side * side,), dtype=np.float32)
-    size_of = rng.uniform(0.36, 0.62, side * side).astype(np.float32) * np.float32(pitch)
+    size_of = rng.uniform(0.40, 0.68, side * side).astype(np.float32) * np.float32(pitch)
     radius = size_of[owner[cell]]
     relief = np.sqrt(np.clip(1 - (near / radius) ** 2, 0, 1))
     facing = -cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8) * np.float32(0.3 * pitch)
