@@ -10,8 +10,8 @@ represented by damped, whitened principal components, and three signals are read
 - ``rest``: what the principal components leave over, the sum of squares outside their plane.
 
 Each signal is divided by its quantile over frames of left-out groups; a block's score is the mean of its
-signals, the score of a frame the largest of its blocks, divided by the quantile of that. So 1.0 is the
-calibrated border whatever the blocks are.
+signals, the score of a frame the root of the mean square of its blocks (one far block weighs more than many
+near ones), divided by the quantile of that. So 1.0 is the calibrated border whatever the blocks are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -165,7 +165,7 @@ def calibrate_familiarity(
 
 
 def _combined(signals: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:
-    combined: NDArray[np.float64] = (signals / scales).mean(axis=2).max(axis=1)
+    combined: NDArray[np.float64] = np.sqrt(np.square((signals / scales).mean(axis=2)).mean(axis=1))
     return combined
 
 

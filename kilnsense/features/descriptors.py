@@ -113,23 +113,30 @@ def select_blocks(
     Raises:
         InputError: a block that does not exist, or rows of another width.
     """
-    parts = split_blocks(rows, region_names)
-    unknown = [name for name in chosen if name not in parts]
-    if unknown:
-        raise InputError(f"descriptors: got block {unknown[0]!r}, allowed: {', '.join(parts)}")
+    parts = split_blocks(rows, region_names, chosen)
     blocks, start = [], 0
-    for name in chosen:
-        blocks.append((name, start, start + parts[name].shape[1]))
-        start = blocks[-1][2]
-    return np.concatenate([parts[name] for name in chosen], axis=1), tuple(blocks)
+    for name, part in parts.items():
+        blocks.append((name, start, start + part.shape[1]))
+        start += part.shape[1]
+    return np.concatenate(list(parts.values()), axis=1), tuple(blocks)
 
 
-def split_blocks(rows: NDArray[np.float32], region_names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """The blocks of (N, F) descriptors by name. Raises InputError for rows of another width."""
-    blocks = descriptor_blocks(region_names)
-    if rows.ndim != 2 or rows.shape[1] != blocks[-1][2]:
-        raise InputError(f"descriptors: got shape {rows.shape}, allowed: (N, {blocks[-1][2]})")
-    return {name: rows[:, start:stop] for name, start, stop in blocks}
+def split_blocks(
+    rows: NDArray[np.float32], region_names: Sequence[str], chosen: Sequence[str] = RECIPE
+) -> dict[str, NDArray[np.float32]]:
+    """Some blocks of (N, F) descriptors by name, in the order of `chosen`.
+
+    Raises:
+        InputError: a block that does not exist, or rows of another width.
+    """
+    places = {name: (start, stop) for name, start, stop in descriptor_blocks(region_names)}
+    width = max(stop for _, stop in places.values())
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise InputError(f"descriptors: got shape {rows.shape}, allowed: (N, {width})")
+    unknown = [name for name in chosen if name not in places]
+    if unknown:
+        raise InputError(f"descriptors: got block {unknown[0]!r}, allowed: {', '.join(places)}")
+    return {name: rows[:, slice(*places[name])] for name in chosen}
 
 
 def thumbnail(frame: Frame, mask: NDArray[np.bool_], side: int = SIDE) -> NDArray[np.float32]:

@@ -181,7 +181,7 @@ def test_blocks_can_be_chosen_by_name():
     assert blocks == (("shape", 0, 44), ("region", 44, 80))
     np.testing.assert_array_equal(chosen[:, 44:], rows[:, :36])
     assert select_blocks(rows, NAMES)[1][-1][0] == RECIPE[-1]
-    assert split_blocks(rows, NAMES)["tone"].shape == (2, 15)
+    assert split_blocks(rows, NAMES, ("tone",))["tone"].shape == (2, 15)
     with pytest.raises(InputError, match="got block 'shapes', allowed: region"):
         select_blocks(rows, NAMES, ("shapes",))
     with pytest.raises(InputError, match=r"got shape \(2, 3\)"):
