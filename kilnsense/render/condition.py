@@ -98,8 +98,7 @@ def condition_at(plan: RunPlan, t: float) -> Condition:
     x = {name: burn + off + noise * raw[name] for name, off in zip(CUES, plan.cue_offsets, strict=True)}
     kiln = plan.kiln
     # Dust follows the burning only while coupled; the rest of the time it wanders on its own.
-    shift = float(np.sqrt(2) * _quantile(plan.difficulty.decoupled_share))
-    coupled = _ramp(2.0 * (raw["free_dust"] - shift))
+    coupled = _ramp(2.0 * (raw["free_dust"] - _normal_quantile(plan.difficulty.decoupled_share)))
     wander = 0.8 * raw["dust"]
     dust = coupled * (-0.65 * x["dust"] + 0.5 * wander) + (1 - coupled) * 1.3 * wander
     calm = plan.difficulty.dust * 0.42 * float(np.exp(np.clip(0.95 * dust, -2.5, 2.2)))
@@ -124,7 +123,7 @@ def condition_at(plan: RunPlan, t: float) -> Condition:
     )
 
 
-def _quantile(share: float) -> float:
-    """Where a standard normal variable exceeds its value with probability 1 - share, over sqrt(2)."""
+def _normal_quantile(share: float) -> float:
+    """The value below which a standard normal variable lies with probability `share` (logistic fit)."""
     share = min(max(share, 1e-3), 1 - 1e-3)
-    return float(np.log(share / (1 - share)) / 1.702 / np.sqrt(2))  # logistic approximation
+    return float(np.log(share / (1 - share)) / 1.702)
