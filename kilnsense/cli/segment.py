@@ -146,7 +146,7 @@ def _row(source: str, region: "Region") -> list[str]:
 
 
 def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", taken: set[Path]) -> None:
-    """Writes ``<stem>_overlay.jpg``, sub-folders as in the source; a second file of a stem keeps its suffix."""
+    """Writes ``<stem>_overlay.jpg``, in the source's sub-folders; a second of a stem keeps its suffix."""
     import cv2
 
     from kilnsense.record.publish import publish

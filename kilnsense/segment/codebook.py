@@ -75,11 +75,11 @@ def judged_pixels(
         InputError: the mask has another shape than the frame.
     """
     height, width = frame.pixels.shape[:2]
-    rows = np.repeat((np.arange(height, dtype=np.float32) + 0.5) / height, width)
+    rows = np.broadcast_to((np.arange(height, dtype=np.float32)[:, None] + 0.5) / height, (height, width))
     if mask is None:
-        return frame.pixels.reshape(-1, 3), rows
+        return frame.pixels.reshape(-1, 3), rows.ravel()
     expect_array("mask", mask, (height, width), np.bool_)
-    return frame.pixels[mask], rows[mask.ravel()]
+    return frame.pixels[mask], rows[mask]
 
 
 def learn_codebook(

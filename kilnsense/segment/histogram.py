@@ -22,10 +22,12 @@ class Histogram:
     Attributes:
         points: (n, d) float32, mean colour per box; d is 3, or 4 with the position channel.
         weights: (n,) float64, pixels per box.
+        within: mean squared distance of the pixels to the point of their box.
     """
 
     points: Points
     weights: NDArray[np.float64]
+    within: float
 
 
 def histogram(pixels: NDArray[np.uint8], heights: NDArray[np.float32], config: SegmentConfig) -> Histogram:
@@ -54,4 +56,7 @@ def histogram(pixels: NDArray[np.uint8], heights: NDArray[np.float32], config: S
     full = np.flatnonzero(counts)
     weights = counts[full].astype(np.float64)
     means = [np.bincount(boxes, weights=column)[full] / weights for column in columns]
-    return Histogram(np.stack(means, axis=1).astype(np.float32), weights)
+    squares = sum(float(np.square(column, dtype=np.float64).sum()) for column in columns)
+    between = sum(float(weights @ mean**2) for mean in means)
+    within = max(0.0, (squares - between) / len(chosen))
+    return Histogram(np.stack(means, axis=1).astype(np.float32), weights, within)

@@ -7,7 +7,7 @@ by look-up. The pixels of the boxes that straddle a border are measured one by o
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnsense.segment.space import Points, box_balls, boxes_of, space_of
+from kilnsense.segment.space import Points, box_shapes, boxes_of, space_of
 
 _BLOCK = 1 << 16
 _UNDECIDED = -2
@@ -49,7 +49,7 @@ def label_pixels(pixels: NDArray[np.uint8], centres: Points, *, space: str) -> N
         part = table[boxes_of(block)]
         open_ones = np.flatnonzero(part == _UNDECIDED)
         if len(open_ones):
-            part[open_ones] = nearest(convert(block[open_ones]), centres)
+            part[open_ones] = nearest(convert(block.take(open_ones, axis=0)), centres)
         labels[start : start + _BLOCK] = part
     return labels
 
@@ -70,15 +70,24 @@ def label_places(
 def _table(centres: Points, space: str) -> NDArray[np.int8]:
     """Per colour box the label that all its colours share, or `_UNDECIDED`.
 
-    With c_i the nearest centre to the ball's middle m, the ball lies on c_i's side of the border with c_j if
-    |m - c_j|^2 - |m - c_i|^2 > 2 r |c_i - c_j|.
+    With c_i the centre nearest to the middle m of a box, f(x) = |x - c_j|^2 - |x - c_i|^2 is linear, with the
+    slope 2 (c_i - c_j), and positive where c_i is nearer. The box is c_i's own if f(m) exceeds what f
+    can lose on the way to its farthest colour: first by the box's radius, where that fails by its edges.
     """
-    middle, radius = box_balls(space)
-    scores = _scores(middle, centres)
+    shapes = box_shapes(space)
+    scores = _scores(shapes.middle, centres)
     label = _lowest(scores)
-    lowest = scores.min(axis=0)
+    lead = scores - scores.min(axis=0)
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=2).astype(np.float32)
-    clear = np.ones(len(middle), bool)
+    safe = np.ones(len(label), bool)
     for slot in range(len(centres)):
-        clear &= (scores[slot] - lowest > 2 * radius * apart[slot][label]) | (label == slot)
-    return np.where(clear, label, np.int8(_UNDECIDED))
+        safe &= (lead[slot] > 2 * shapes.radius * apart[slot][label]) | (label == slot)
+    rest = np.flatnonzero(~safe)
+    mine, lead = label[rest], lead[:, rest]
+    reach = shapes.halves[rest] @ centres.T
+    own = np.take_along_axis(reach, mine.astype(np.intp)[:, None, None], axis=2)
+    loss = 2 * np.abs(reach - own).sum(axis=1).T + 2 * shapes.slack[rest] * apart[:, mine]
+    slots = np.arange(len(centres))[:, None]
+    clear = ((lead > loss) | (slots == mine)).all(axis=0)
+    label[rest[~clear]] = _UNDECIDED
+    return label

@@ -129,7 +129,7 @@ def _fit(
         chosen = int(inertia.argmin())
     centres = runs[chosen]
     order, _, _ = match(space.to_lab(centres[:, :3]), _shares(points, centres), shown)
-    return centres[order], float(inertia[chosen])
+    return centres[order], float(inertia[chosen] + points.within)
 
 
 def _seed(centres: Points, places: NDArray[np.float32] | None) -> Points:

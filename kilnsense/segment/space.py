@@ -3,10 +3,12 @@
 A box holds the 8 x 8 x 8 sRGB colours that share the upper five bits of each channel; there are 32,768.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,23 +63,47 @@ def space_of(name: str) -> Space:
 
 def boxes_of(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The histogram box of each colour: (n, 3) uint8 sRGB -> (n,) 0..32767."""
-    high = (pixels >> 3).astype(np.intp)
-    return np.asarray((high[:, 0] << 10) + (high[:, 1] << 5) + high[:, 2], np.intp)
+    red, green, blue = cv2.split(np.ascontiguousarray(pixels).reshape(-1, 1, 3))
+    box = np.asarray(red, np.uint8).ravel().astype(np.intp)
+    box >>= 3
+    for channel in (green, blue):
+        box <<= 5
+        box += np.asarray(channel, np.uint8).ravel() >> 3
+    return box
+
+
+@dataclass(frozen=True, eq=False)
+class BoxShapes:
+    """Where the colours of each box lie in a clustering space, all float32.
+
+    Attributes:
+        middle: (32768, 3) middle of the box.
+        radius: (32768,) no colour of the box is farther from the middle.
+        halves: (32768, 3, 3) half edges along R, G and B: the box is about the middle plus and minus these.
+        slack: (32768,) how far its colours may lie outside that parallelepiped, since the space is curved.
+    """
+
+    middle: Points
+    radius: Points
+    halves: Points
+    slack: Points
 
 
 @lru_cache(maxsize=4)
-def box_balls(name: str) -> tuple[Points, Points]:
-    """For each box a ball that holds all its colours in a space: centres (32768, 3) and radii (32768,).
-
-    The radius is that of the corners, the farthest points of so small a box, and a little more.
-    """
+def box_shapes(name: str) -> BoxShapes:
+    """The shapes of all boxes in the space of that name, measured at the corners of each."""
     space = space_of(name)
-    high = np.stack(np.unravel_index(np.arange(BOXES), (32, 32, 32)), axis=1) * 8
-    low, top = space.from_srgb(high.astype(np.uint8)), space.from_srgb((high + 7).astype(np.uint8))
-    centre = np.asarray((low + top) / 2, np.float32)
-    radius = np.zeros(BOXES, np.float32)
-    for corner in range(8):
-        shift = 7 * np.array([corner & 1, corner >> 1 & 1, corner >> 2])
-        colours = space.from_srgb((high + shift).astype(np.uint8))
-        radius = np.maximum(radius, np.linalg.norm(colours - centre, axis=1))
-    return centre, np.asarray(radius * 1.02 + 0.01, np.float32)
+    low = np.stack(np.unravel_index(np.arange(BOXES), (32, 32, 32)), axis=1) * 8
+    signs = np.array(list(itertools.product((-1, 1), repeat=3)), np.float32)
+    corners = np.stack([space.from_srgb((low + (sign > 0) * 7).astype(np.uint8)) for sign in signs], axis=1)
+    middle = corners.mean(axis=1)
+    halves = np.einsum("cs,bcd->bsd", signs, corners) / 8
+    flat = middle[:, None] + np.einsum("cs,bsd->bcd", signs, halves)
+    off = np.linalg.norm(corners - flat, axis=2).max(axis=1)
+    radius = np.linalg.norm(corners - middle[:, None], axis=2).max(axis=1)
+    return BoxShapes(
+        middle=np.asarray(middle, np.float32),
+        radius=np.asarray(radius + 0.25 * off + 0.01, np.float32),
+        halves=np.asarray(halves, np.float32),
+        slack=np.asarray(1.25 * off + 0.01, np.float32),
+    )

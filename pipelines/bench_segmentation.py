@@ -1,0 +1,129 @@
+"""How fast and how good the colour segmentation is, beside scikit-learn and OpenCV on the same frames.
+
+    python pipelines/bench_segmentation.py [--frames DIR|synthetic] [--count 3] [--json]
+
+All cluster the colours of 1920x1080 frames in CIE Lab and label every pixel; peers are given the Lab pixels
+for free, the library starts from 8-bit sRGB. Inertia is the mean squared distance of all full-size pixels to
+their centre, over the best of scikit-learn's ten restarts. "Working scale" is what the library really does:
+the picture is decoded at 480 pixels width and labelled there. The table of regions is of synthetic frames.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from region_truth import identity, rendered_runs
+from sklearn.cluster import KMeans
+
+from kilnsense.config import SegmentConfig
+from kilnsense.image.colour import srgb_to_lab
+from kilnsense.image.decode import decode
+from kilnsense.segment.codebook import learn_codebook
+from kilnsense.segment.labels import nearest
+from kilnsense.segment.regions import segment
+from kilnsense.types import Frame
+
+SIZE = (1920, 1080)
+OURS, WORKING = "kilnsense, full size", "kilnsense, working scale"
+PEER, REFERENCE, OPENCV = "sklearn KMeans(n_init=1)", "sklearn KMeans(n_init=10)", "cv2.kmeans, 1 attempt"
+
+
+def timed(job: Callable[[], np.ndarray], times: int) -> tuple[float, np.ndarray]:
+    """Best wall time in milliseconds, and the centres (k, 3) that the job found."""
+    best, centres = float("inf"), np.empty(0)
+    for _ in range(times):
+        start = time.perf_counter()
+        centres = job()
+        best = min(best, 1000 * (time.perf_counter() - start))
+    return best, centres
+
+
+def inertia(lab: np.ndarray, centres: np.ndarray) -> float:
+    """Mean squared distance of Lab pixels (n, 3) to their nearest centre."""
+    return float(((lab - centres[nearest(lab, centres)]) ** 2).sum(axis=1, dtype=np.float64).mean())
+
+
+def bench(frame: Frame, codebook, config: SegmentConfig) -> dict[str, tuple[float, float]]:
+    """Method -> milliseconds and inertia over the best of ten, for one full-size frame."""
+    lab, clusters = srgb_to_lab(frame.pixels).reshape(-1, 3), len(config.names)
+    height = round(480 * frame.pixels.shape[0] / frame.pixels.shape[1])
+    small = Frame(cv2.resize(frame.pixels, (480, height), interpolation=cv2.INTER_AREA))
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-2)
+
+    def peer(restarts: int) -> np.ndarray:
+        return KMeans(clusters, n_init=restarts, random_state=0).fit(lab).cluster_centers_
+
+    jobs = {
+        OURS: (lambda: segment(frame, codebook, config).centres, 9),
+        WORKING: (lambda: segment(small, codebook, config).centres, 9),
+        PEER: (lambda: peer(1), 1),
+        REFERENCE: (lambda: peer(10), 1),
+        OPENCV: (lambda: cv2.kmeans(lab, clusters, None, stop, 1, cv2.KMEANS_PP_CENTERS)[2], 1),
+    }
+    found = {}
+    for name, (job, times) in jobs.items():
+        spent, centres = timed(job, times)
+        found[name] = (spent, inertia(lab, centres.astype(np.float32)))
+    best = found[REFERENCE][1]
+    return {name: (spent, value / best) for name, (spent, value) in found.items()}
+
+
+def main() -> None:
+    """Runs the benchmark and prints it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", default="synthetic", help="folder of pictures, or synthetic")
+    parser.add_argument("--count", type=int, default=3, help="frames to measure")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    config, synthetic = SegmentConfig(), options.frames == "synthetic"
+    if synthetic:
+        frames = [Frame(shot.pixels) for run in rendered_runs(options.count, 1, SIZE) for shot in run]
+    else:
+        paths = sorted(path for path in Path(options.frames).iterdir() if path.is_file())
+        chosen = paths[:: max(1, len(paths) // options.count)][: options.count]
+        frames = [
+            Frame(cv2.resize(decode(path).pixels, SIZE, interpolation=cv2.INTER_CUBIC)) for path in chosen
+        ]
+    codebook = learn_codebook(frames, config, rng=np.random.default_rng(0))
+    segment(frames[0], codebook, config)
+    results = [bench(frame, codebook, config) for frame in frames]
+    rows = []
+    for name in results[0]:
+        spent = statistics.median(result[name][0] for result in results)
+        ratios = [result[name][1] for result in results]
+        rows.append(
+            {"method": name, "ms": spent, "inertia_ratio": statistics.median(ratios), "worst": max(ratios)}
+        )
+    spent = {row["method"]: row["ms"] for row in rows}
+    summary = {
+        "data": "synthetic" if synthetic else str(options.frames),
+        "speedup_sklearn": spent[PEER] / spent[OURS],
+        "speedup_sklearn_working_scale": spent[PEER] / spent[WORKING],
+        "speedup_cv2": spent[OPENCV] / spent[OURS],
+        "inertia_ratio": rows[0]["inertia_ratio"],
+        "rows": rows,
+        "identity_synthetic": identity(config),
+    }
+    if options.json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    print(f"{len(frames)} frames of 1920x1080 ({summary['data']}), k = {len(config.names)}")
+    for row in rows:
+        quality = f"inertia {row['inertia_ratio']:.4f} (worst {row['worst']:.4f})"
+        print(f"{row['method']:26s} {row['ms']:9.1f} ms   {quality}")
+    print(f"full size: {summary['speedup_sklearn']:.0f} x {PEER}, {summary['speedup_cv2']:.0f} x cv2.kmeans")
+    print(f"working scale: {summary['speedup_sklearn_working_scale']:.0f} x {PEER} on full size")
+    for line in summary["identity_synthetic"]:
+        print("synthetic, " + ", ".join(f"{key} {value}" for key, value in line.items()))
+
+
+if __name__ == "__main__":
+    main()
