@@ -196,7 +196,7 @@ class _Run:
     def _train(self, number: int) -> Epoch:
         """One pass of steps."""
         config, rows = self.config, self.examples.train
-        chance = generator(self.seed, f"fit.epoch.{number}")
+        chance = generator(self.seed, f"fit.augment.{number}")
         # The miner draws on the CPU also where the network is not.
         miner_chance = torch.Generator().manual_seed(derive(self.seed, f"fit.miner.{number}"))
         batches = pk_batches(
@@ -205,7 +205,7 @@ class _Run:
             classes_per_batch=max(2, min(_MAX_CLASSES, len(np.unique(self.examples.labels[rows])))),
             samples_per_class=config.samples_per_class,
             batches=config.batches_per_epoch,
-            rng=chance,
+            rng=generator(self.seed, f"fit.batches.{number}"),
         )
         losses, counts, skipped, in_a_row, factor = [], Counts(), 0, 0, 0.0
         self.encoder.train()
