@@ -163,8 +163,11 @@ class DecideConfig(Section):
     """When a state may be named."""
 
     folds: int = Field(5, ge=2, description="grouped folds for calibration, fusion weights and thresholds")
-    min_confidence: Share = Field(0.6, description="calibrated probability below which no state is named")
-    familiar_quantile: Share = Field(0.95, description="of the unfamiliarity of frames of left-out groups")
+    min_confidence: Share = Field(0.5, description="calibrated probability below which no state is named")
+    doubtful_share: Share = Field(
+        0.05, description="of familiar left-out frames: the least sure get no state"
+    )
+    familiar_quantile: float = Field(0.9, gt=0, lt=1, description="of how far frames of left-out groups lie")
 
 
 class Config(Section):

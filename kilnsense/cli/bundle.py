@@ -24,7 +24,8 @@ def show(
     from kilnsense.bundle import load_bundle
 
     bundle = load_bundle(folder)
-    facts = {
+    thresholds, scores = dict(bundle.thresholds), dict(bundle.scores)
+    facts: dict[str, object] = {
         "model_id": bundle.model_id,
         "name": bundle.config.name,
         "created": bundle.created,
@@ -34,8 +35,8 @@ def show(
         "fusion": bundle.config.fusion.kind,
         "frames": len(bundle.gallery),
         "fingerprint": bundle.fingerprint,
-        "thresholds": dict(bundle.thresholds),
-        "scores": dict(bundle.scores),
+        "thresholds": thresholds,
+        "scores": scores,
     }
     if as_json:
         emit_json("bundle", facts)
@@ -43,8 +44,8 @@ def show(
     flat = [(name, value) for name, value in facts.items() if not isinstance(value, dict)]
     nested = [
         (f"{section}.{name}", f"{value:.4g}")
-        for section in ("thresholds", "scores")
-        for name, value in facts[section].items()
+        for section, numbers in (("thresholds", thresholds), ("scores", scores))
+        for name, value in numbers.items()
     ]
     show_table(f"bundle {folder}", ("", "value"), [*flat, *nested])
     people().print("whole: every file has the size and the SHA-256 of bundle.json")

@@ -41,7 +41,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     people().print(table)
 
 
-def track(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
+def track(items: Iterable[T], *, total: int | None, what: str) -> Iterator[T]:
     """Passes items on; shows a bar on a terminal, and nothing where nobody looks."""
     console = people()
     if not console.is_terminal:

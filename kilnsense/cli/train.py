@@ -23,18 +23,17 @@ def train(
     The scores printed are of frames of groups that the scored model had not seen (grouped cross-validation).
     """
     from kilnsense.config import load_config
-    from kilnsense.training.train import train_bundle
+    from kilnsense.training.train import train as train_model
 
     config = load_config(config_file, settings or ())
     started, console = now(), people()
     folder = resume or run_folder("train", config.name, out=out, overwrite=overwrite)
-    result = train_bundle(
+    bundle, _ = train_model(
         config,
         folder=folder,
         say=console.print,
-        track=lambda items, total, what: track(items, total=total, what=what),
+        track=lambda items: track(items, total=None, what="decoding"),
     )
-    bundle = result.bundle
     write_run(
         folder,
         "train",

@@ -1,6 +1,6 @@
-"""How good a model is on labelled frames that it has not seen, and how good it is to be compared with."""
+"""How good a model is on labelled frames that it has not seen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from kilnsense.classify.decide import decide
 from kilnsense.classify.metrics import accepted_accuracy, balanced_accuracy, coverage, macro_f1
-from kilnsense.classify.models import build_classifier, class_probabilities
 from kilnsense.errors import InputError
 from kilnsense.recogniser import Recogniser, Sight, score
 from kilnsense.types import Scores, Verdict
@@ -87,35 +86,3 @@ def summarise(scores: Scores, verdicts: Sequence[Verdict], labels: NDArray[np.in
         accepted_wrong=float(np.mean(accepted & (predicted != labels))),
     )
     return Evaluation(labels, predicted, scores, tuple(verdicts), measures)
-
-
-def _luminance(sight: Sight) -> NDArray[np.float32]:
-    return np.array([sight.quality.luminance], np.float32)
-
-
-def _descriptors(sight: Sight) -> NDArray[np.float32]:
-    return sight.descriptors
-
-
-BASELINES: Mapping[str, tuple[str, Callable[[Sight], NDArray[np.float32]]]] = {
-    "majority": ("majority", _luminance),
-    "mean_luminance": ("knn", _luminance),
-    "descriptors+svm": ("svm", _descriptors),
-}
-"""Name to (classifier, what it looks at): what any model must beat to be worth its cost."""
-
-
-def baseline_predictions(
-    name: str,
-    train: Sequence[Sight],
-    labels: NDArray[np.int64],
-    test: Sequence[Sight],
-    *,
-    classes: int,
-    seed: int,
-) -> NDArray[np.int64]:
-    """(N_test,) class indices of a baseline fitted on the training frames."""
-    kind, columns = BASELINES[name]
-    model = build_classifier(kind, {}, seed=seed).fit(np.stack([columns(sight) for sight in train]), labels)
-    rows = np.stack([columns(sight) for sight in test])
-    return class_probabilities(model, rows, classes=classes).argmax(axis=1).astype(np.int64)

@@ -1,0 +1,170 @@
+"""From labelled frames in memory to a fitted model, every figure of it measured on left-out groups."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilnsense.assemble import check_parts, make_fuser
+from kilnsense.classify.calibrate import fit_calibration
+from kilnsense.classify.decide import FAMILIAR, decide
+from kilnsense.classify.familiarity import calibrate_familiarity, know_rows
+from kilnsense.config import Config, DecideConfig
+from kilnsense.data.labelled import Labelled
+from kilnsense.data.splits import grouped_folds, usable_folds
+from kilnsense.features.fuse import Evidence
+from kilnsense.recogniser import Encode, Recogniser, Sight, look, represent
+from kilnsense.seeds import generator
+from kilnsense.segment.codebook import Codebook, learn_codebook
+from kilnsense.training.crossfit import Fold, cross_fit
+from kilnsense.training.evaluate import Evaluation, summarise
+from kilnsense.training.network import Network, train_network
+from kilnsense.types import Features, Scores
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What takes long: frames that were looked at, and the networks of all folds and of all frames.
+
+    Attributes:
+        codebook: what the regions mean.
+        sights, data: the usable frames and their labels.
+        folds: splits by group, each with networks that saw its training part alone.
+        final: networks that saw all frames, or None where none are wanted.
+    """
+
+    codebook: Codebook
+    sights: tuple[Sight, ...]
+    data: Labelled
+    folds: tuple[Fold, ...]
+    final: Network | None
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A fitted model.
+
+    Attributes:
+        recogniser: the model as it is in memory, with torch networks.
+        features: (N, F) rows of the frames it learned from.
+        evidence: what each block alone said out of fold, where the fusion learns from it.
+        evaluation: of the training frames, each judged by a model that had not seen its group.
+        trained: what it was made of.
+    """
+
+    recogniser: Recogniser
+    features: Features
+    evidence: Evidence | None
+    evaluation: Evaluation
+    trained: Trained
+
+
+def say_nothing(remark: str) -> None:
+    """For callers that want no remarks."""
+
+
+def learn(
+    config: Config, data: Labelled, *, checkpoints: Path | None = None, say: Say = say_nothing
+) -> Learned:
+    """Trains the networks and fits everything on top of them; see `train_networks` and `fit_model`."""
+    return fit_model(config, train_networks(config, data, checkpoints=checkpoints, say=say))
+
+
+def train_networks(
+    config: Config, data: Labelled, *, checkpoints: Path | None = None, say: Say = say_nothing
+) -> Trained:
+    """Looks at labelled frames and trains the networks of every fold, and of all frames.
+
+    Args:
+        config: the model; its `data` section is not looked at.
+        data: the frames; those of bad quality are left out.
+        checkpoints: folder to go on from after a kill; None: start anew.
+        say: takes remarks for people.
+
+    Raises:
+        ConfigError, InputError: parts that do not fit, too few frames or groups of a class.
+    """
+    check_parts(config)
+    codebook = learn_codebook(data.frames, config.segment, rng=generator(config.seed, "codebook"))
+    every = [look(frame, codebook, config) for frame in data.frames]
+    usable = np.flatnonzero([sight.quality.usable for sight in every])
+    for sight in every:
+        if not sight.quality.usable:
+            say(f"left out {sight.frame.source}: bad picture ({', '.join(sight.quality.flags)})")
+    sights, data = tuple(every[row] for row in usable), data.subset(usable)
+    names, groups = data.names.tolist(), data.groups.tolist()
+    count = usable_folds(names, groups, config.decide.folds) or config.decide.folds
+    splits = grouped_folds(names, groups, folds=count, rng=generator(config.seed, "folds"))
+
+    def network(rows: NDArray[np.intp], part: str) -> Network | None:
+        if not config.training.enabled:
+            return None
+        trained = train_network(config, sights, data, rows, part=part, checkpoints=checkpoints)
+        best, last = trained.result.best, trained.result.history.epochs[-1]
+        say(
+            f"{part}: best epoch {best.number} of {last.number}, "
+            f"neighbours right in validation groups {best.accuracy:.3f}"
+        )
+        return trained
+
+    folds = tuple(
+        Fold(train, test, encode_of(network(train, f"fold{number}")))
+        for number, (train, test) in enumerate(splits, start=1)
+    )
+    return Trained(codebook, sights, data, folds, network(np.arange(len(data)), "final"))
+
+
+def fit_model(config: Config, trained: Trained) -> Learned:
+    """Fits fusion, classifier, calibration, familiarity and thresholds on trained networks.
+
+    Every group is left out once (`kilnsense.training.crossfit`): that gives the scores, the calibration, the
+    thresholds and the fusion weights. Then fusion and classifier are fitted once more on all frames.
+
+    Args:
+        config: may differ from the networks' own in `fusion`, `classifier` and `decide`.
+        trained: see `train_networks`.
+
+    Raises:
+        ConfigError, InputError: parts that do not fit.
+    """
+    sights, data = trained.sights, trained.data
+    judged = cross_fit(config, sights, data.labels, trained.folds)
+    features, blocks = represent(sights, encode_of(trained.final), config)
+    fuser = make_fuser(config, features, evidence=judged.evidence).fit(features.values, data.labels)
+    known = know_rows(blocks, data.labels)
+    familiarity = calibrate_familiarity(known, judged.signals, quantile=config.decide.familiar_quantile)
+    calibration = fit_calibration(judged.probabilities, data.labels, data.groups.tolist())
+    scores = Scores(data.classes, calibration.apply(judged.probabilities), familiarity.judge(judged.signals))
+    border = confidence_border(scores, config.decide)
+    verdicts = decide(scores, [sight.quality for sight in sights], min_confidence=border)
+    recogniser = Recogniser(
+        config=config,
+        model_id="",
+        codebook=trained.codebook,
+        encode=encode_of(trained.final),
+        classifier=fuser,
+        calibration=calibration,
+        familiarity=familiarity,
+        min_confidence=border,
+    )
+    return Learned(recogniser, features, judged.evidence, summarise(scores, verdicts, data.labels), trained)
+
+
+def encode_of(network: Network | None) -> Encode | None:
+    """The networks as a function from views to embeddings; None where there are none."""
+    return None if network is None else network.encode
+
+
+def confidence_border(scores: Scores, config: DecideConfig) -> float:
+    """The confidence below which no state is named, 0..1.
+
+    The configured share of the familiar frames of left-out groups lies below it, and it is never lower than
+    the configured minimum.
+    """
+    confidences = scores.probabilities.max(axis=1)[scores.unfamiliarity <= FAMILIAR]
+    doubtful = float(np.quantile(confidences, config.doubtful_share)) if len(confidences) else 0.0
+    return max(config.min_confidence, doubtful)
