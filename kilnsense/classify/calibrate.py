@@ -21,7 +21,7 @@ SMALLEST = 1e-4
 """Raw probabilities are lifted to this before the logarithm: kNN and forests say 0 too lightly."""
 PRIOR_TEMPERATURE = 1.0
 """Standard deviation of ln(temperature) before any frame was seen."""
-PRIOR_BIAS = 0.3
+PRIOR_BIAS = 0.1
 """Standard deviation of a class bias before any frame was seen; the classes are already balanced."""
 
 

@@ -75,6 +75,8 @@ def test_regions_are_where_and_what_they_are():
     assert found["region.material.a.spread"] == pytest.approx(lab[labels == 1][:, 1].std(), abs=1e-3)
     assert found["region.flame.x"] == pytest.approx(50 / 180, abs=1e-6)
     assert found["region.flame.y"] == pytest.approx(25 / 90, abs=1e-6)
+    assert found["region.material.x"] == pytest.approx(0.5, abs=1e-6)
+    assert found["region.material.y"] == pytest.approx(75 / 90, abs=1e-6)
     assert found["extent.flame.right"] - found["extent.flame.left"] == pytest.approx(58 / 180, abs=0.01)
     assert found["extent.material.top"] == pytest.approx(60.5 / 90, abs=0.01)
 
