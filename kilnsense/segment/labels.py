@@ -11,6 +11,7 @@ from kilnsense.segment.space import Points, box_shapes, boxes_of, space_of
 
 _BLOCK = 1 << 16
 _UNDECIDED = -2
+_TIE = 4e-3  # squared distances nearer than this are equal in float32: the first centre wins everywhere
 
 
 def nearest(points: Points, centres: Points) -> NDArray[np.int8]:
@@ -25,11 +26,11 @@ def _scores(points: Points, centres: Points) -> Points:
 
 
 def _lowest(scores: Points) -> NDArray[np.int8]:
-    """Row of the lowest value in each column, (n,) int8; the first one of equals."""
+    """Row of the lowest value in each column, (n,) int8; the first of those that are equal but for rounding."""
     label = np.zeros(scores.shape[1], np.int8)
     best = scores[0].copy()
     for slot in range(1, len(scores)):
-        closer = scores[slot] < best
+        closer = scores[slot] < best - _TIE
         label[closer] = slot
         np.minimum(best, scores[slot], out=best)
     return label

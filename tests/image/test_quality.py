@@ -1,0 +1,97 @@
+"""Each flag is raised by its own fault and by no other."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kilnsense.config import QualityConfig
+from kilnsense.errors import InputError
+from kilnsense.image.quality import assess, frozen_frames
+from kilnsense.types import Frame
+
+CONFIG = QualityConfig(blurred_below=4.0)
+
+
+def scene(seed: int = 0) -> NDArray[np.float64]:
+    """A textured picture from dark to bright, (90, 120, 3), 0..255."""
+    coarse = np.random.default_rng(seed).uniform(10, 230, (9, 12, 3))
+    fine = np.random.default_rng(seed + 1).normal(0, 4, (90, 120, 1))
+    return np.clip(cv2.resize(coarse, (120, 90), interpolation=cv2.INTER_CUBIC) + fine, 5, 235)
+
+
+def frame(pixels: NDArray[np.float64]) -> Frame:
+    return Frame(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "flags"),
+    [
+        (scene(), ()),
+        (scene() * 0.08, ("dark",)),
+        (scene() * 3.0, ("saturated",)),
+        (cv2.GaussianBlur(scene(), (0, 0), 12), ("blurred",)),
+        (0.03 * scene() + 150 + 3 * (np.indices((90, 120)).sum(axis=0) % 2)[..., None], ("hazy",)),
+    ],
+)
+def test_faults_and_their_flags(pixels: NDArray[np.float64], flags: tuple[str, ...]) -> None:
+    quality = assess(frame(pixels), CONFIG)
+    assert quality.flags == flags
+    assert quality.usable == (not flags)
+
+
+def test_haze_grows_as_transmission_falls() -> None:
+    """Dust mixes every sight line with the same veil."""
+    haze = [assess(frame(t * scene() + (1 - t) * 120), CONFIG).haze for t in (1.0, 0.7, 0.4, 0.2, 0.05, 0.0)]
+    assert haze == sorted(haze)
+    assert haze[0] < 0.5
+    assert haze[-1] == 1.0
+
+
+def test_masked_pixels_do_not_count() -> None:
+    pixels = scene()
+    pixels[:20] = 255
+    mask = np.ones((90, 120), bool)
+    mask[:22] = False
+    assert assess(frame(pixels), CONFIG).saturated > 0.2
+    assert assess(frame(pixels), CONFIG, mask=mask).saturated == 0
+
+
+def test_an_empty_mask_is_refused() -> None:
+    with pytest.raises(InputError, match="no pixel to judge"):
+        assess(frame(scene()), CONFIG, mask=np.zeros((90, 120), bool))
+
+
+def stream(still_from: int, count: int = 60, *, jitter: float = 0.0, clock: bool = False) -> list[Frame]:
+    """A drifting scene at 2 frames a second that stands still from one frame on."""
+    rng = np.random.default_rng(3)
+    base, frames = scene(1), []
+    for index in range(count):
+        moved = np.roll(base, min(index, still_from) * 3, axis=1) + rng.normal(0, jitter, base.shape)
+        if clock:
+            moved[:8, :30] = rng.uniform(0, 255, (8, 30, 1))
+        frames.append(frame(moved))
+    return frames
+
+
+def test_a_frozen_stretch_is_found_and_a_live_one_is_not() -> None:
+    frozen = frozen_frames(stream(30), rate=2.0)
+    assert not frozen[:45].any()
+    assert frozen[52:].all()
+    assert not frozen_frames(stream(60), rate=2.0).any()
+
+
+def test_a_frozen_picture_that_is_encoded_again_is_found() -> None:
+    assert frozen_frames(stream(30, jitter=0.7), rate=2.0)[52:].all()
+
+
+def test_a_ticking_clock_is_masked_out() -> None:
+    mask = np.ones((90, 120), bool)
+    mask[:10, :32] = False
+    frames = stream(30, clock=True)
+    assert frozen_frames(frames, rate=2.0, mask=mask, window=8.0)[52:].all()
+
+
+def test_rate_must_be_positive() -> None:
+    with pytest.raises(InputError, match="got rate 0"):
+        frozen_frames(stream(5, 6), rate=0)
