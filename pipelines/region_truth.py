@@ -11,6 +11,7 @@ from kilnsense.render.frames import RenderedFrame, render_run
 from kilnsense.render.plan import plan_run
 from kilnsense.render.scene import REGION_NAMES
 from kilnsense.segment.codebook import learn_codebook
+from kilnsense.segment.labels import nearest
 from kilnsense.segment.regions import segment
 from kilnsense.types import Frame
 
@@ -26,6 +27,11 @@ def rendered_runs(
     for number in range(runs):
         plan = plan_run(rng, difficulty=difficulty, name=f"run{number}", size=size)
         yield list(render_run(plan, np.arange(1, frames + 1) * STEP_S))
+
+
+def inertia(lab: np.ndarray, centres: np.ndarray) -> float:
+    """Mean squared distance of Lab pixels (n, 3) to their nearest centre."""
+    return float(((lab - centres[nearest(lab, centres)]) ** 2).sum(axis=1, dtype=np.float64).mean())
 
 
 def overlap(ours: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:

@@ -26,7 +26,7 @@ def _scores(points: Points, centres: Points) -> Points:
 
 
 def _lowest(scores: Points) -> NDArray[np.int8]:
-    """Row of the lowest value in each column, (n,) int8; the first of those that are equal but for rounding."""
+    """Row of the lowest value in each column, (n,) int8; the first of those equal but for rounding."""
     label = np.zeros(scores.shape[1], np.int8)
     best = scores[0].copy()
     for slot in range(1, len(scores)):
