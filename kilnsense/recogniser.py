@@ -42,6 +42,8 @@ from kilnsense.types import (
 )
 
 Encode = Callable[[Views], Embeddings]
+BATCH = 64
+"""Frames whose views are in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +195,33 @@ def represent(
     sights: Sequence[Sight], encode: Encode | None, config: Config
 ) -> tuple[Features, dict[str, NDArray[np.float32]]]:
     """Fused rows for the classifier, and the blocks that familiarity is judged on."""
+    return join(sights, embed(sights, encode, config), config)
+
+
+def embed(sights: Sequence[Sight], encode: Encode | None, config: Config) -> Embeddings | None:
+    """What the networks say of frames that were looked at; None where there are none."""
+    if encode is None:
+        return None
+    parts = []
+    for start in range(0, len(sights), BATCH):
+        batch = sights[start : start + BATCH]
+        parts.append(
+            encode(view([sight.frame for sight in batch], [sight.segmentation for sight in batch], config))
+        )
+    return Embeddings(
+        names=parts[0].names,
+        values=np.concatenate([part.values for part in parts]),
+        present=np.concatenate([part.present for part in parts]),
+    )
+
+
+def join(
+    sights: Sequence[Sight], embeddings: Embeddings | None, config: Config
+) -> tuple[Features, dict[str, NDArray[np.float32]]]:
+    """As `represent`, of embeddings that were computed before."""
     descriptors = np.stack([sight.descriptors for sight in sights])
     blocks = split_blocks(descriptors, config.segment.names)
-    embeddings = None
-    if encode is not None:
-        frames = [sight.frame for sight in sights]
-        embeddings = encode(view(frames, [sight.segmentation for sight in sights], config))
+    if embeddings is not None:
         blocks["embedding"] = embeddings.values.reshape(len(sights), -1)
     if not config.fusion.descriptors:
         return to_features(embeddings, None), blocks

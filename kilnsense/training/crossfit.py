@@ -16,8 +16,8 @@ from kilnsense.classify.familiarity import know_rows
 from kilnsense.classify.models import class_probabilities
 from kilnsense.config import Config
 from kilnsense.features.fuse import NEEDS_EVIDENCE, Evidence, block_probabilities
-from kilnsense.recogniser import Encode, Sight, represent
-from kilnsense.types import Features
+from kilnsense.recogniser import Sight, join
+from kilnsense.types import Embeddings, Features
 
 Indices = NDArray[np.intp]
 
@@ -28,12 +28,12 @@ class Fold:
 
     Attributes:
         train, test: row indices of the labelled frames; no group is on both sides.
-        encode: networks trained on `train` alone, or None for descriptors alone.
+        embeddings: of all frames, by networks trained on `train` alone; None for descriptors alone.
     """
 
     train: Indices
     test: Indices
-    encode: Encode | None
+    embeddings: Embeddings | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def cross_fit(
         folds: their test parts tile the N rows.
     """
     classes = len(config.classes)
-    rows = [represent(sights, fold.encode, config) for fold in folds]
+    rows = [join(sights, fold.embeddings, config) for fold in folds]
     evidence = None
     if config.fusion.kind in NEEDS_EVIDENCE:
         evidence = _gather_evidence(config, rows, labels, folds)

@@ -15,13 +15,13 @@ from kilnsense.config import Config, DecideConfig
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds, usable_folds
 from kilnsense.features.fuse import Evidence
-from kilnsense.recogniser import Encode, Recogniser, Sight, look, represent
+from kilnsense.recogniser import Encode, Recogniser, Sight, embed, join, look
 from kilnsense.seeds import generator
 from kilnsense.segment.codebook import Codebook, learn_codebook
 from kilnsense.training.crossfit import Fold, cross_fit
 from kilnsense.training.evaluate import Evaluation, summarise
 from kilnsense.training.network import Network, train_network
-from kilnsense.types import Features, Scores
+from kilnsense.types import Embeddings, Features, Scores
 
 Say = Callable[[str], None]
 
@@ -33,8 +33,9 @@ class Trained:
     Attributes:
         codebook: what the regions mean.
         sights, data: the usable frames and their labels.
-        folds: splits by group, each with networks that saw its training part alone.
+        folds: splits by group, each with what networks that saw its training part alone make of all frames.
         final: networks that saw all frames, or None where none are wanted.
+        embeddings: what those make of the frames.
     """
 
     codebook: Codebook
@@ -42,6 +43,7 @@ class Trained:
     data: Labelled
     folds: tuple[Fold, ...]
     final: Network | None
+    embeddings: Embeddings | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +113,15 @@ def train_networks(
         )
         return trained
 
+    def embedded(made: Network | None) -> Embeddings | None:
+        return embed(sights, encode_of(made), config)
+
     folds = tuple(
-        Fold(train, test, encode_of(network(train, f"fold{number}")))
+        Fold(train, test, embedded(network(train, f"fold{number}")))
         for number, (train, test) in enumerate(splits, start=1)
     )
-    return Trained(codebook, sights, data, folds, network(np.arange(len(data)), "final"))
+    final = network(np.arange(len(data)), "final")
+    return Trained(codebook, sights, data, folds, final, embedded(final))
 
 
 def fit_model(config: Config, trained: Trained) -> Learned:
@@ -133,7 +139,7 @@ def fit_model(config: Config, trained: Trained) -> Learned:
     """
     sights, data = trained.sights, trained.data
     judged = cross_fit(config, sights, data.labels, trained.folds)
-    features, blocks = represent(sights, encode_of(trained.final), config)
+    features, blocks = join(sights, trained.embeddings, config)
     fuser = make_fuser(config, features, evidence=judged.evidence).fit(features.values, data.labels)
     known = know_rows(blocks, data.labels)
     familiarity = calibrate_familiarity(known, judged.signals, quantile=config.decide.familiar_quantile)
