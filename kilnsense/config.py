@@ -70,7 +70,7 @@ class QualityConfig(Section):
 class SegmentConfig(Section):
     """k-means colour segmentation; names are in the codebook's order of lightness, darkest first."""
 
-    names: tuple[str, ...] = Field(("wall", "coal", "material", "flame"), min_length=2, max_length=16)
+    names: tuple[str, ...] = Field(("coal", "wall", "material", "flame"), min_length=2, max_length=16)
     space: Literal["lab", "weighted_rgb"] = "lab"
     position_weight: float = Field(
         0.0, ge=0, description="Lab units per picture height of an extra y channel"

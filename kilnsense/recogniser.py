@@ -156,10 +156,15 @@ def score(sights: Sequence[Sight], recogniser: Recogniser) -> Scores:
     return Scores(classes, recogniser.calibration.apply(raw), recogniser.familiarity.score(blocks))
 
 
+def judged_mask(frame: Frame, config: Config) -> NDArray[np.bool_]:
+    """(H, W) True where the region of interest of the config lets a pixel be judged. Raises ConfigError."""
+    height, width = frame.pixels.shape[:2]
+    return roi_mask(height, width, roi=config.image.roi, exclude=config.image.exclude)
+
+
 def look(frame: Frame, codebook: Codebook, config: Config) -> Sight:
     """Assesses, segments and describes one frame."""
-    height, width = frame.pixels.shape[:2]
-    mask = roi_mask(height, width, roi=config.image.roi, exclude=config.image.exclude)
+    mask = judged_mask(frame, config)
     quality = assess(frame, config.quality, mask=mask)
     segmentation = segment(frame, codebook, config.segment, mask=mask)
     found = regions(frame, segmentation, min_area=config.segment.min_area)

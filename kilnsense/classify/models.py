@@ -109,16 +109,6 @@ CLASSIFIERS: dict[str, Callable[..., Pipeline]] = {
 }
 """Name to builder. `majority` is the baseline; a new classifier is one function and one line here."""
 
-TRUSTED_TYPES: tuple[str, ...] = (
-    "kilnsense.classify.estimators.DecayedMLP",
-    "kilnsense.classify.estimators.EqualPriors",
-    "kilnsense.classify.estimators.PairwiseSVM",
-    "kilnsense.classify.estimators.Prototype",
-    "kilnsense.classify.estimators.Standardise",
-    "sklearn.tree._tree.Tree",
-)
-"""The types beyond skops' own list that a stored classifier may contain; nothing else is loaded."""
-
 
 def build_classifier(kind: str, options: Options, *, seed: int) -> Pipeline:
     """An unfitted pipeline with `fit`, `predict_proba`, `predict`, `classes_`.

@@ -75,6 +75,8 @@ def run_folder(verb: str, name: str, *, out: Path | None, overwrite: bool = Fals
                 )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        # Marks the folder as ours from the start, so that a killed run can be replaced or resumed.
+        (folder / "run.json").write_text('{"state": "running"}\n', encoding="utf-8")
     except OSError as error:
         raise StorageError(
             f"--out {folder}: cannot be written ({error.strerror}); choose another folder"
@@ -86,6 +88,7 @@ def write_run(folder: Path, verb: str, *, started: str, values: dict[str, Any]) 
     """Writes run.json: what ran, with what, from when to when. Raises StorageError."""
     record = {
         "schema": f"kilnsense.{verb}/1",
+        "state": "done",
         "version": __version__,
         "arguments": sys.argv[1:],
         "started": started,

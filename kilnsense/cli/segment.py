@@ -99,6 +99,7 @@ def _settings(
 def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
     import numpy as np
 
+    from kilnsense.recogniser import judged_mask
     from kilnsense.segment.codebook import learn_codebook
     from kilnsense.types import Frame
 
@@ -108,7 +109,9 @@ def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
     frames: Iterable[Frame] = (item for item in items if isinstance(item, Frame))
     rng = np.random.default_rng(config.seed)
     try:
-        return learn_codebook(frames, config.segment, mask_of=lambda frame: _mask(frame, config), rng=rng)
+        return learn_codebook(
+            frames, config.segment, mask_of=lambda frame: judged_mask(frame, config), rng=rng
+        )
     except InputError as error:
         raise InputError(f"source {root}: no picture to learn the regions from ({error})") from error
 
@@ -120,21 +123,15 @@ def _decode(path: Path, root: Path, image: "ImageConfig") -> "Frame | Failure":
     return decode_file(path, root=root, width=image.width, max_bytes=caps[0], max_pixels=caps[1])
 
 
-def _mask(frame: "Frame", config: "Config") -> "NDArray[np.bool_]":
-    from kilnsense.image.roi import roi_mask
-
-    height, width = frame.pixels.shape[:2]
-    return roi_mask(height, width, roi=config.image.roi, exclude=config.image.exclude)
-
-
 def _segment(
     frame: "Frame", codebook: "Codebook", config: "Config"
 ) -> "tuple[tuple[Region, ...], NDArray[np.uint8]]":
+    from kilnsense.recogniser import judged_mask
     from kilnsense.segment.overlay import overlay
     from kilnsense.segment.regions import regions
     from kilnsense.segment.regions import segment as split
 
-    segmentation = split(frame, codebook, config.segment, mask=_mask(frame, config))
+    segmentation = split(frame, codebook, config.segment, mask=judged_mask(frame, config))
     found = regions(frame, segmentation, min_area=config.segment.min_area)
     return found, overlay(frame, segmentation, found)
 

@@ -23,7 +23,6 @@ from sklearn.pipeline import Pipeline
 
 from kilnsense.classify.estimators import softmax
 from kilnsense.classify.metrics import balanced_accuracy
-from kilnsense.classify.models import TRUSTED_TYPES as CLASSIFIER_TYPES
 from kilnsense.classify.models import Classifier
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.features.fusers import SMALLEST, BlockPCA, Blocks, BlockVote, BlockWhiten, FillAbsent
@@ -179,16 +178,6 @@ FUSERS: dict[str, Callable[..., Any]] = {
 
 NEEDS_EVIDENCE = ("weighted", "stack")
 """The fusers that learn from out-of-fold `Evidence`."""
-
-TRUSTED_TYPES: tuple[str, ...] = (
-    *CLASSIFIER_TYPES,
-    "kilnsense.classify.whiten.Whitening",
-    "kilnsense.features.fusers.BlockPCA",
-    "kilnsense.features.fusers.BlockVote",
-    "kilnsense.features.fusers.BlockWhiten",
-    "kilnsense.features.fusers.FillAbsent",
-)
-"""The types beyond skops' own list that a stored fuser may contain; nothing else is loaded."""
 
 
 def build_fuser(

@@ -75,14 +75,21 @@ def evaluate(recogniser: Recogniser, sights: Sequence[Sight], labels: NDArray[np
 def summarise(scores: Scores, verdicts: Sequence[Verdict], labels: NDArray[np.int64]) -> Evaluation:
     """The measures of scores and verdicts against the truth."""
     predicted = scores.probabilities.argmax(axis=1).astype(np.int64)
-    accepted = np.array([verdict.reason == "accepted" for verdict in verdicts])
-    count = len(scores.classes)
-    measures = Measures(
-        balanced_accuracy=balanced_accuracy(labels, predicted, classes=count),
-        macro_f1=macro_f1(labels, predicted, classes=count),
-        coverage=coverage(accepted),
-        accepted_accuracy=accepted_accuracy(labels, predicted, accepted),
-        unfamiliar=float(np.mean([verdict.reason == "unfamiliar" for verdict in verdicts])),
-        accepted_wrong=float(np.mean(accepted & (predicted != labels))),
-    )
+    reasons = np.array([verdict.reason for verdict in verdicts])
+    measures = measure(labels, predicted, reasons, classes=len(scores.classes))
     return Evaluation(labels, predicted, scores, tuple(verdicts), measures)
+
+
+def measure(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], reasons: NDArray[np.str_], *, classes: int
+) -> Measures:
+    """The measures of N frames from their (N,) true and predicted class indices and verdicts' reasons."""
+    accepted = reasons == "accepted"
+    return Measures(
+        balanced_accuracy=balanced_accuracy(truth, predicted, classes=classes),
+        macro_f1=macro_f1(truth, predicted, classes=classes),
+        coverage=coverage(accepted),
+        accepted_accuracy=accepted_accuracy(truth, predicted, accepted),
+        unfamiliar=float(np.mean(reasons == "unfamiliar")),
+        accepted_wrong=float(np.mean(accepted & (predicted != truth))),
+    )

@@ -15,7 +15,7 @@ from kilnsense.config import Config, DecideConfig
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds, usable_folds
 from kilnsense.features.fuse import Evidence
-from kilnsense.recogniser import Encode, Recogniser, Sight, embed, join, look
+from kilnsense.recogniser import Encode, Recogniser, Sight, embed, join, judged_mask, look
 from kilnsense.seeds import generator
 from kilnsense.segment.codebook import Codebook, learn_codebook
 from kilnsense.training.crossfit import Fold, cross_fit
@@ -91,7 +91,12 @@ def train_networks(
         ConfigError, InputError: parts that do not fit, too few frames or groups of a class.
     """
     check_parts(config)
-    codebook = learn_codebook(data.frames, config.segment, rng=generator(config.seed, "codebook"))
+    codebook = learn_codebook(
+        data.frames,
+        config.segment,
+        mask_of=lambda frame: judged_mask(frame, config),
+        rng=generator(config.seed, "codebook"),
+    )
     every = [look(frame, codebook, config) for frame in data.frames]
     usable = np.flatnonzero([sight.quality.usable for sight in every])
     for sight in every:

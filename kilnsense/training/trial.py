@@ -1,21 +1,24 @@
 """A trial: models trained on some runs, judged on runs they have not seen, beside what they must beat."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnsense.classify.metrics import balanced_accuracy, macro_f1
 from kilnsense.classify.models import build_classifier, class_probabilities
 from kilnsense.config import ClassifierConfig, Config
-from kilnsense.data.labelled import Labelled
-from kilnsense.data.splits import check_disjoint
+from kilnsense.data.folders import read_samples
+from kilnsense.data.labelled import Labelled, read_labelled
+from kilnsense.data.splits import check_disjoint, split_held_out
+from kilnsense.errors import ConfigError
 from kilnsense.features.descriptors import split_blocks
-from kilnsense.recogniser import Sight, look
+from kilnsense.recogniser import Recogniser, Sight, look, recognise
 from kilnsense.segment.codebook import Codebook
-from kilnsense.training.evaluate import Measures, evaluate
-from kilnsense.training.learn import Trained, fit_model
+from kilnsense.training.evaluate import Evaluation, Measures, evaluate, measure
+from kilnsense.training.learn import Learned, Trained, fit_model
+from kilnsense.types import Record
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,25 @@ def compare_models(
 
 def compare_baselines(config: Config, trained: Trained, test: Labelled) -> list[Row]:
     """One row for each of `BASELINES`, fitted on the frames of `trained`."""
-    sights = look_all(test, trained.codebook, config)
-    rows = []
+    named = np.full(len(test), "accepted")
+    count = len(config.classes)
+    return [
+        Row(kind, features, True, measure(test.labels, predicted, named, classes=count))
+        for kind, features, predicted in judge_baselines(
+            config, trained, look_all(test, trained.codebook, config)
+        )
+    ]
+
+
+def judge_baselines(
+    config: Config, trained: Trained, sights: Sequence[Sight]
+) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
+    """Classifier, features and (N,) predicted class indices for each of `BASELINES`."""
     for kind, features in BASELINES:
         model = build_classifier(kind, {}, seed=config.seed)
         model.fit(_columns(trained.sights, features, config), trained.data.labels)
         table = class_probabilities(model, _columns(sights, features, config), classes=len(config.classes))
-        rows.append(Row(kind, features, True, _named_always(table.argmax(axis=1), test.labels, config)))
-    return rows
+        yield kind, features, table.argmax(axis=1).astype(np.int64)
 
 
 def look_all(data: Labelled, codebook: Codebook, config: Config) -> tuple[Sight, ...]:
@@ -118,13 +132,61 @@ def _columns(sights: Sequence[Sight], features: str, config: Config) -> NDArray[
     return np.array([[sight.quality.luminance] for sight in sights], np.float32)
 
 
-def _named_always(predicted: NDArray[np.intp], truth: NDArray[np.int64], config: Config) -> Measures:
-    right = float(np.mean(predicted == truth))
-    return Measures(
-        balanced_accuracy=balanced_accuracy(truth, predicted, classes=len(config.classes)),
-        macro_f1=macro_f1(truth, predicted, classes=len(config.classes)),
-        coverage=1.0,
-        accepted_accuracy=right,
-        unfamiliar=0.0,
-        accepted_wrong=1.0 - right,
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What became of held-out frames.
+
+    Attributes:
+        evaluation: of the frames by the model as it is used, from its bundle.
+        sights: the frames, looked at.
+        records: their rows.
+        data: their labels.
+        rows: the model, the compared classifiers on the same networks, and the baselines.
+    """
+
+    evaluation: Evaluation
+    sights: tuple[Sight, ...]
+    records: tuple[Record, ...]
+    data: Labelled
+    rows: tuple[Row, ...]
+
+
+def judge_held_out(
+    config: Config,
+    learned: Learned,
+    recogniser: Recogniser,
+    *,
+    base: Path = Path(),
+    classifiers: Sequence[str] = ("knn", "svm", "mlp"),
+) -> Trial:
+    """Judges the groups of `data.held_out` by a model that was trained without them.
+
+    Args:
+        config: names the data and the held-out groups.
+        learned: the model in training form, for the other classifiers.
+        recogniser: the same model from its bundle.
+        base: what a relative `data.root` starts from.
+        classifiers: compared on the same networks.
+
+    Raises:
+        ConfigError: no group is held out.
+        InputError: a held-out group was trained on, or none of its pictures is usable.
+    """
+    if not config.data.held_out:
+        raise ConfigError("data.held_out: got no group, allowed: one or more groups of the manifest to judge")
+    _, kept_apart = split_held_out(read_samples(config.data, config.classes, base=base), config.data.held_out)
+    data, _ = read_labelled(kept_apart, config, base=base)
+    compared = compare_models(config, learned.trained, data, classifiers=classifiers, features="fused")
+    sights = look_all(data, recogniser.codebook, config)
+    evaluation = evaluate(recogniser, sights, data.labels)
+    return Trial(
+        evaluation=evaluation,
+        sights=sights,
+        records=tuple(recognise(data.frames, recogniser)),
+        data=data,
+        rows=(*_best_first(compared), *_best_first(compare_baselines(config, learned.trained, data))),
     )
+
+
+def _best_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: -row.measures.balanced_accuracy)

@@ -6,10 +6,10 @@ import skops.io
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 
+from kilnsense.bundle.classifier_file import TRUSTED_TYPES
 from kilnsense.classify.estimators import PairwiseSVM, Standardise
 from kilnsense.classify.models import (
     CLASSIFIERS,
-    TRUSTED_TYPES,
     build_classifier,
     class_probabilities,
 )

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import skops.io
 
+from kilnsense.bundle.classifier_file import TRUSTED_TYPES
 from kilnsense.classify.models import CLASSIFIERS, build_classifier
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.features.fuse import (
     FUSERS,
     NEEDS_EVIDENCE,
-    TRUSTED_TYPES,
     Evidence,
     block_probabilities,
     block_skill,

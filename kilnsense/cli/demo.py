@@ -1,0 +1,59 @@
+"""`kilnsense demo`: train on rendered runs, judge held-out ones, and show what came of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kilnsense.cli.output import emit_json, now, people, run_folder, show_table, write_run
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")] = Path("runs/demo"),
+    config_file: Annotated[Path, typer.Option("--config", help="YAML file.")] = Path("configs/demo.yaml"),
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Train on the labelled runs of a config, judge its held-out runs, and write a page about it.
+
+    Leaves labels.csv, bundle/ and report.html in the folder of the run.
+    """
+    from kilnsense.config import load_config
+    from kilnsense.recogniser import open_recogniser
+    from kilnsense.record.report import write_report
+    from kilnsense.record.sinks import write_records
+    from kilnsense.training.showcase import make_report
+    from kilnsense.training.train import train
+    from kilnsense.training.trial import judge_held_out
+
+    config, started, console = load_config(config_file, settings or ()), now(), people()
+    folder = run_folder("demo", config.name, out=out, overwrite=overwrite)
+    console.print("training on the labelled runs (rendered frames: every figure below is synthetic)")
+    bundle, learned = train(config, folder=folder, say=console.print)
+    console.print(f"judging the held-out runs: {', '.join(config.data.held_out)}")
+    trial = judge_held_out(config, learned, open_recogniser(folder / "bundle"))
+    write_records(folder / "labels.csv", trial.records, classes=config.classes)
+    write_report(folder / "report.html", make_report(bundle, learned, trial))
+    rows = [row.flat() for row in trial.rows]
+    values = {"config": config.model_dump(mode="json"), "model_id": bundle.model_id, "rows": rows}
+    write_run(folder, "demo", started=started, values=values)
+    show_table(
+        f"{len(trial.records)} frames of held-out runs, {bundle.model_id} (synthetic)",
+        ("judge", "features", "balanced accuracy", "macro-F1", "states named", "right of those"),
+        [
+            (
+                f"{row.classifier}{' (baseline)' if row.baseline else ''}",
+                row.features,
+                f"{row.measures.balanced_accuracy:.3f}",
+                f"{row.measures.macro_f1:.3f}",
+                f"{row.measures.coverage:.0%}",
+                f"{row.measures.accepted_accuracy:.3f}",
+            )
+            for row in trial.rows
+        ],
+    )
+    for what, name in (("page", "report.html"), ("rows", "labels.csv"), ("model", "bundle")):
+        console.print(f"{what:6} {folder / name}")
+    if as_json:
+        emit_json("demo", {"folder": str(folder), "model_id": bundle.model_id, "rows": rows})
