@@ -123,7 +123,7 @@ class TrainingConfig(Section):
     clip_norm: Positive = 1.0
     patience: Count = Field(6, description="epochs without a better validation before the loop stops")
     validation_share: float = Field(
-        0.25, gt=0, lt=1, description="of the groups, for the choice of the epoch"
+        0.25, ge=0, lt=1, description="of the groups, for the choice of the epoch; 0: learn from all of them"
     )
     mixed_precision: bool = Field(True, description="on a GPU only")
     threads: Count = 1

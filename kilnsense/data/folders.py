@@ -36,7 +36,9 @@ class Sample:
     group: str
 
 
-def read_samples(config: DataConfig, classes: Sequence[str], *, base: Path | None = None) -> list[Sample]:
+def read_samples(
+    config: DataConfig, classes: Sequence[str], *, base: Path | None = None, every_class: bool = True
+) -> list[Sample]:
     """The labelled samples of a folder of class folders, or of a manifest, sorted by source.
 
     Without a manifest, ``root/<class>/<run>/.../frame.png`` belongs to the group ``<run>`` (the same name
@@ -46,17 +48,19 @@ def read_samples(config: DataConfig, classes: Sequence[str], *, base: Path | Non
         config: root, manifest, columns and filters.
         classes: the allowed labels.
         base: what a relative `config.root` starts from; the working directory if None.
+        every_class: False lets a class be without samples, as in a set that is judged only.
 
     Raises:
         SourceError: the root or the manifest is not there or cannot be read.
         InputError: unknown label, missing label, column or file, a path twice, a group in two splits,
-            a class without samples.
+            a class without samples, unless that is allowed.
     """
     root = (base or Path()) / config.root
     if not root.is_dir():
         raise SourceError(f"data.root: {root} is no folder; give the folder of the labelled frames")
     samples = _from_manifest(root, config, classes) if config.manifest else _from_class_folders(root, classes)
-    expect_per_class(samples, classes, 1, where=str(root / config.manifest))
+    if every_class:
+        expect_per_class(samples, classes, 1, where=str(root / config.manifest))
     return sorted(samples, key=lambda sample: sample.source)
 
 

@@ -52,7 +52,7 @@ def train_network(
     checkpoints: Path | None = None,
     progress: Callable[[Epoch], None] | None = None,
 ) -> Network:
-    """Trains a fresh encoder on some rows; whole groups of them are set aside to choose the epoch.
+    """Trains a fresh encoder on some rows; a share of their groups is set aside to choose the epoch.
 
     Args:
         config: the model.
@@ -65,9 +65,10 @@ def train_network(
     encoder = make_encoder(config, part=f"network.{part}")
     train, validation = rows, rows[:0]
     names, groups = data.names[rows].tolist(), data.groups[rows].tolist()
-    if usable_folds(names, groups, 2) == 2:
+    share = config.training.validation_share
+    if share > 0 and usable_folds(names, groups, 2) == 2:
         chance = generator(config.seed, f"validation.{part}")
-        inner = holdout_groups(names, groups, share=config.training.validation_share, rng=chance)
+        inner = holdout_groups(names, groups, share=share, rng=chance)
         train, validation = rows[inner[0]], rows[inner[1]]
     examples = Examples(
         draw=make_draw(config, sights),

@@ -113,7 +113,7 @@ def fold_splits(split: Split, *, folds: int, repeats: int, name: str) -> list[Sp
 
 
 def judge_splits(splits: Sequence[Split], *, processes: int) -> Iterator[list[Answers]]:
-    """`judge_split` of each, in order; in so many processes, which the caller's main module must allow for."""
+    """`judge_split` of each, in order, in so many processes (the main module must allow a second import)."""
     if processes == 1:
         yield from map(judge_split, splits)
         return
