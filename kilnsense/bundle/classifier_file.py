@@ -9,6 +9,10 @@ import io
 import json
 import sys
 import zipfile
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 from kilnsense.errors import BundleError, InputError, KilnsenseError
@@ -76,6 +80,21 @@ def _foreign_types(data: bytes) -> list[str]:
     return sorted(set(_skops().get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
 
 
+class _NoTorch(MetaPathFinder):
+    """Answers every import of torch as a machine without it would."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the protocol's
+        target: ModuleType | None = None,  # noqa: ARG002 - the protocol's
+    ) -> ModuleSpec | None:
+        """None for all other modules: they are looked for as usual."""
+        if fullname.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch is hidden while skops is imported", name=fullname)
+        return None
+
+
 def _skops() -> Any:
     """The module skops.io, imported without torch.
 
@@ -83,14 +102,14 @@ def _skops() -> Any:
     installed: seconds and hundreds of megabytes that reading a bundle does not need. So torch is hidden
     meanwhile, unless it is there already.
     """
-    hidden = not {"skops.io", "torch"} & sys.modules.keys()
-    if hidden:
-        sys.modules["torch"] = None  # type: ignore[assignment]
+    if {"skops.io", "torch"} & sys.modules.keys():
+        return importlib.import_module("skops.io")
+    hiding = _NoTorch()
+    sys.meta_path.insert(0, hiding)
     try:
         return importlib.import_module("skops.io")
     finally:
-        if hidden:
-            del sys.modules["torch"]
+        sys.meta_path.remove(hiding)
 
 
 def _renumbered(data: bytes) -> bytes:
