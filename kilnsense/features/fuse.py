@@ -153,6 +153,26 @@ def vote(*, blocks: Blocks, classifier: Callable[[], Any]) -> BlockVote:
     )
 
 
+def blend(*, blocks: Blocks, classifier: Callable[[], Any]) -> BlockVote:
+    """The mean of two opinions: one classifier on all branches side by side, one on the descriptors.
+
+    The embeddings of training frames look better than those of new frames, so one classifier on both
+    leans on the branches too much. Here neither can outvote the other, and where they contradict each other
+    the probability falls. With one of the two alone it is that one's opinion.
+    """
+    branches = _fillable(blocks)
+    sides = [side for side in (branches, blocks[len(branches) :]) if side]
+    return BlockVote(
+        _unscaled(classifier),
+        blocks=tuple((side[0][0], side[0][1], side[-1][2]) for side in sides),
+        fillable=branches,
+        weights=(1.0 / len(sides),) * len(sides),
+        bias=(),
+        pool="mean",
+        parts=tuple(tuple((name, a - side[0][1], b - side[0][1]) for name, a, b in side) for side in sides),
+    )
+
+
 def stack(*, blocks: Blocks, classifier: Callable[[], Any], evidence: Evidence) -> BlockVote:
     """Logistic stacking: ln p = sum_b weight_b ln p_b + bias, weights not negative, learned out of fold."""
     weights, bias = stack_weights(evidence)
@@ -172,6 +192,7 @@ FUSERS: dict[str, Callable[..., Any]] = {
     "weighted": weighted,
     "pca": pca,
     "vote": vote,
+    "blend": blend,
     "stack": stack,
 }
 """Name to builder of an unfitted fuser."""

@@ -128,6 +128,8 @@ class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """One classifier per block; their probabilities are pooled.
 
     pool ``mean``: p = sum_b weight_b p_b, renormalised. pool ``logs``: ln p = sum_b weight_b ln p_b + bias.
+    A block may be made of smaller ones, its `parts`, places counted from its own start; each of them is
+    whitened by itself and counts alike. Without parts every block is one.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights: tuple[float, ...],
         bias: tuple[float, ...],
         pool: str,
+        parts: tuple[Blocks, ...] = (),
     ) -> None:
         self.classifier = classifier
         self.blocks = blocks
@@ -146,6 +149,7 @@ class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.weights = weights
         self.bias = bias
         self.pool = pool
+        self.parts = parts
 
     def fit(self, X: Floats, y: NDArray[np.generic]) -> Self:
         """Fits a copy of the classifier on every block of (N, F) rows, whitened."""
@@ -153,10 +157,9 @@ class BlockVote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = self.fill_.transform(X)
         self.classes_ = np.unique(y)
         self.models_ = []
-        for name, start, stop in self.blocks:
-            alone = Pipeline(
-                [("whiten", BlockWhiten(((name, 0, stop - start),))), ("model", clone(self.classifier))]
-            )
+        parts = self.parts or tuple(((name, 0, stop - start),) for name, start, stop in self.blocks)
+        for (_, start, stop), inside in zip(self.blocks, parts, strict=True):
+            alone = Pipeline([("whiten", BlockWhiten(inside)), ("model", clone(self.classifier))])
             self.models_.append(alone.fit(rows[:, start:stop], y))
         return self
 
