@@ -99,15 +99,16 @@ def data_fingerprint(rows: Iterable[GalleryRow]) -> str:
 
 
 def model_identity(
-    config: Config, thresholds: Mapping[str, float], fingerprint: str, digests: Mapping[str, str]
+    config: Mapping[str, Any], thresholds: Mapping[str, float], fingerprint: str, digests: Mapping[str, str]
 ) -> str:
     """12 hex digits that the same training gives again.
 
     They cover the files but the card, the thresholds, the fingerprint, and the config without its `data`
-    section: where the data lay does not change a model, what they were does.
+    section: where the data lay does not change a model, what they were does. `config` is what stands in
+    bundle.json, so that a release with one more setting reads older bundles.
     """
     parts = {
-        "config": config.model_dump(mode="json", exclude={"data"}),
+        "config": {section: values for section, values in config.items() if section != "data"},
         "thresholds": dict(thresholds),
         "fingerprint": fingerprint,
         "files": {name: digest for name, digest in digests.items() if name != CARD},

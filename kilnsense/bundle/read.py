@@ -79,7 +79,7 @@ def load_bundle(folder: Path) -> Bundle:
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError, InputError) as error:
         raise BundleError(f"bundle {folder / MANIFEST}: cannot be used ({error}); train again") from error
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    identity = model_identity(config, bundle.thresholds, bundle.fingerprint, digests)
+    identity = model_identity(manifest["config"], bundle.thresholds, bundle.fingerprint, digests)
     if identity != bundle.model_id:
         raise BundleError(
             f"bundle {folder / MANIFEST}: was altered (its contents make model {identity}, it says "

@@ -56,7 +56,9 @@ def save_bundle(bundle: Bundle, folder: Path, *, overwrite: bool = False) -> Bun
     _expect_free(folder, overwrite)
     files = _contents(bundle)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    model_id = model_identity(bundle.config, bundle.thresholds, bundle.fingerprint, digests)
+    model_id = model_identity(
+        bundle.config.model_dump(mode="json"), bundle.thresholds, bundle.fingerprint, digests
+    )
     created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     card = bundle.card or model_card(bundle, model_id=model_id, created=created)
     saved = replace(bundle, model_id=model_id, created=created, card=card)
