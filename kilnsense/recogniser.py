@@ -23,7 +23,7 @@ from kilnsense.features.fuse import to_features
 from kilnsense.image.colour import srgb_to_lab
 from kilnsense.image.quality import assess
 from kilnsense.image.roi import roi_mask
-from kilnsense.nets.views import make_views
+from kilnsense.nets.views import ViewPlan, make_views
 from kilnsense.segment.codebook import Codebook, codebook_arrays, codebook_from_arrays
 from kilnsense.segment.palette import palette
 from kilnsense.segment.regions import regions, segment
@@ -180,16 +180,14 @@ def look(frame: Frame, codebook: Codebook, config: Config) -> Sight:
 def view(frames: Sequence[Frame], segmentations: Sequence[Segmentation], config: Config) -> Views:
     """What the branches see of these frames."""
     branches = config.branches
-    return make_views(
-        frames,
-        segmentations,
-        names=branches.views,
+    plan = ViewPlan(
+        names=tuple(branches.views),
         mode=branches.mode,
         size=branches.size,
         colours=branches.colours if branches.head == "palette" else 0,
-        palette=_pixel_palette,
         min_area=config.segment.min_area,
     )
+    return make_views(frames, segmentations, plan, palette=_pixel_palette)
 
 
 def _pixel_palette(pixels: NDArray[np.uint8], colours: int) -> NDArray[np.float32]:

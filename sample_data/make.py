@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from kilnsense.render.sequence import simulate
+from kilnsense.render.sequence import Simulation, simulate
 
 HERE = Path(__file__).parent
 
@@ -12,8 +12,8 @@ def main() -> None:
     """Replaces runs/ and clip/."""
     for name in ("runs", "clip"):
         shutil.rmtree(HERE / name, ignore_errors=True)
-    simulate(HERE / "runs", runs=10, frames=20, size=(352, 264), seed=18)
-    simulate(HERE / "clip", runs=1, frames=500, size=(320, 240), video=True, masks=False, seed=0)
+    simulate(HERE / "runs", Simulation(runs=10, frames=20, size=(352, 264), seed=18))
+    simulate(HERE / "clip", Simulation(runs=1, frames=500, size=(320, 240), video=True, masks=False, seed=0))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +19,9 @@ from kilnsense import __version__
 from kilnsense.errors import ConfigError, StorageError
 
 T = TypeVar("T")
+
+QUIET_SECONDS = 10.0
+"""Between two lines about progress where there is no terminal to draw a bar on."""
 
 
 def people() -> Console:
@@ -47,9 +52,36 @@ def track(items: Iterable[T], *, total: int | None, what: str) -> Iterator[T]:
     if not console.is_terminal:
         yield from items
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _bar(console) as progress:
         yield from progress.track(items, total=total, description=what)
+
+
+@contextmanager
+def steps(what: str, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function to call with the number of things done and of all.
+
+    It draws a bar on a terminal; elsewhere it says a line at most every `QUIET_SECONDS`, none for short work.
+    """
+    console = people()
+    if console.is_terminal:
+        with _bar(console) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        return
+    said = clock()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said
+        if clock() - said >= QUIET_SECONDS:
+            said = clock()
+            console.print(f"{what}: {done} of {total}")
+
+    yield say
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
 
 
 def now() -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kilnsense.cli.output import emit_json, people
+from kilnsense.cli.output import emit_json, people, steps
 
 
 class Difficulty(StrEnum):
@@ -33,22 +33,20 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Render runs of a synthetic kiln camera: frames, region masks and the true state of each."""
-    from kilnsense.render.sequence import parse_size
+    from kilnsense.render.sequence import Simulation, parse_size
     from kilnsense.render.sequence import simulate as render
 
-    console = people()
-    with console.status("rendering"):
-        manifest = render(
-            out,
-            runs=runs,
-            frames=frames,
-            difficulty=difficulty.value,
-            seed=seed,
-            size=parse_size(size),
-            video=video,
-            workers=workers,
-        )
-    console.print(f"{runs} runs of {frames} frames (synthetic, {difficulty.value}): {manifest}")
+    wanted = Simulation(
+        runs=runs,
+        frames=frames,
+        difficulty=difficulty.value,
+        seed=seed,
+        size=parse_size(size),
+        video=video,
+    )
+    with steps("frames rendered") as progress:
+        manifest = render(out, wanted, workers=workers, progress=progress)
+    people().print(f"{runs} runs of {frames} frames (synthetic, {difficulty.value}): {manifest}")
     if as_json:
         emit_json(
             "simulate", {"manifest": str(manifest), "runs": runs, "frames": runs * frames, "seed": seed}

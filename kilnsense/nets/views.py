@@ -8,6 +8,7 @@ No torch here: this is on the way of every label.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
@@ -32,16 +33,31 @@ _Box = tuple[slice, slice]
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 
+@dataclass(frozen=True)
+class ViewPlan:
+    """What the branches see.
+
+    Attributes:
+        names: the V views.
+        mode: "crop" or "pooled", see `make_views`.
+        size: side of a crop, or height of the pooled picture, in pixels.
+        colours: p, the number of palette colours; 0 for none.
+        min_area: share of the judged pixels below which a region is absent; 0..1.
+    """
+
+    names: tuple[str, ...]
+    mode: str
+    size: int
+    colours: int
+    min_area: float
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("crop", "pooled"):
+            raise InputError(f"views: mode: got {self.mode!r}, allowed: crop, pooled")
+
+
 def make_views(
-    frames: Sequence[Frame],
-    segmentations: Sequence[Segmentation],
-    *,
-    names: Sequence[str],
-    mode: str,
-    size: int,
-    colours: int,
-    palette: Palette,
-    min_area: float,
+    frames: Sequence[Frame], segmentations: Sequence[Segmentation], plan: ViewPlan, *, palette: Palette
 ) -> Views:
     """What V branches see of N frames.
 
@@ -54,37 +70,32 @@ def make_views(
     Args:
         frames: N frames; their sizes may differ.
         segmentations: N segmentations of the same sizes.
-        names: the V views.
-        mode: "crop" or "pooled".
-        size: side of a crop, or height of the pooled picture, in pixels.
-        colours: p, the number of palette colours; 0 for none (`palette` is then not called).
-        palette: gives the palette of some pixels (at most 4096, evenly picked from the view).
-        min_area: share of the judged pixels below which a region is absent; 0..1.
+        plan: the views and their shape.
+        palette: gives the palette of some pixels (at most 4096, evenly picked from the view); not called
+            where the plan wants no colours.
 
     Returns:
         Views; an absent region has a zero mask, neutral pixels (crop) and a zero palette.
 
     Raises:
-        InputError: lengths or sizes differ, a view names no region, or the mode is unknown.
+        InputError: lengths or sizes differ, or a view names no region.
     """
-    if mode not in ("crop", "pooled"):
-        raise InputError(f"views: mode: got {mode!r}, allowed: crop, pooled")
     if len(frames) != len(segmentations):
         raise InputError(
             f"views: got {len(frames)} frames and {len(segmentations)} segmentations, want as many"
         )
-    height, width = pooled_shape(size) if mode == "pooled" else (size, size)
-    pictures = 1 if mode == "pooled" else len(names)
-    pixels = np.full((len(frames), pictures, height, width, 3), NEUTRAL, np.uint8)
-    masks = np.zeros((len(frames), len(names), height, width), np.float32)
-    palettes = np.zeros((len(frames), len(names), colours, 3), np.float32)
-    present = np.zeros((len(frames), len(names)), np.bool_)
+    pooled, count = plan.mode == "pooled", len(plan.names)
+    height, width = pooled_shape(plan.size) if pooled else (plan.size, plan.size)
+    pixels = np.full((len(frames), 1 if pooled else count, height, width, 3), NEUTRAL, np.uint8)
+    masks = np.zeros((len(frames), count, height, width), np.float32)
+    palettes = np.zeros((len(frames), count, plan.colours, 3), np.float32)
+    present = np.zeros((len(frames), count), np.bool_)
     for n, (frame, segmentation) in enumerate(zip(frames, segmentations, strict=True)):
         roi = _roi_box(frame, segmentation)
         if roi is None:
             continue
-        members = [_members(segmentation, name, roi=roi, min_area=min_area) for name in names]
-        if mode == "pooled":
+        members = [_members(segmentation, name, roi=roi, min_area=plan.min_area) for name in plan.names]
+        if pooled:
             judged = segmentation.labels[roi] >= 0
             pixels[n, 0] = _resize(_neutralise(frame.pixels[roi], judged), height, width)
         for v, member in enumerate(members):
@@ -92,13 +103,13 @@ def make_views(
                 continue
             present[n, v] = True
             shown = frame.pixels[roi]
-            if colours:
-                palettes[n, v] = palette(_spread_pixels(shown, member), colours)
-            if mode == "pooled":
+            if plan.colours:
+                palettes[n, v] = palette(_spread_pixels(shown, member), plan.colours)
+            if pooled:
                 masks[n, v] = _resize(member.astype(np.float32), height, width)
             else:
                 _paste_crop(shown, member, pixels[n, v], masks[n, v])
-    return Views(tuple(names), pixels, masks, palettes, present)
+    return Views(plan.names, pixels, masks, palettes, present)
 
 
 def pooled_shape(size: int) -> tuple[int, int]:

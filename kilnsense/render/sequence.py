@@ -28,6 +28,7 @@ __all__ = [
     "FrameTruth",
     "RenderedFrame",
     "RunPlan",
+    "Simulation",
     "live_frames",
     "parse_size",
     "plan_run",
@@ -53,6 +54,36 @@ COLUMNS = (
 NO_REGION_BYTE = 255  # in mask files, where a pixel belongs to no region
 CLIP_RATE = 25.0
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What to simulate; the same values give the same bytes.
+
+    Attributes:
+        runs: kiln x camera x day.
+        frames: of each run.
+        difficulty: a name of DIFFICULTIES or the numbers themselves.
+        seed: 0 and up.
+        size: width and height in pixels.
+        video: one continuous clip per run, 25 frames a second, in place of a folder of pictures.
+        masks: write the region masks too.
+        states: names of the burning states, coldest first.
+    """
+
+    runs: int = 12
+    frames: int = 40
+    difficulty: str | Difficulty = "plant"
+    seed: int = 0
+    size: tuple[int, int] = (640, 480)
+    video: bool = False
+    masks: bool = True
+    states: tuple[str, ...] = DEFAULT_STATES
+
+    def __post_init__(self) -> None:
+        for name, value in (("runs", self.runs), ("frames", self.frames)):
+            if value < 1:
+                raise InputError(f"{name}: got {value}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -165,29 +196,27 @@ def _collect(jobs: list[RunJob], workers: int, progress: Progress | None) -> lis
     return rows
 
 
-def _describe(jobs: list[RunJob], seed: int, states: Sequence[str]) -> str:
-    runs = []
-    for job in jobs:
-        plan = job.plan
-        runs.append(
-            {
-                "name": plan.name,
-                "kiln": asdict(plan.kiln),
-                "camera": asdict(plan.camera),
-                "schedule": asdict(plan.schedule),
-            }
-        )
+def _describe(jobs: list[RunJob], wanted: Simulation) -> str:
+    runs = [
+        {
+            "name": job.plan.name,
+            "kiln": asdict(job.plan.kiln),
+            "camera": asdict(job.plan.camera),
+            "schedule": asdict(job.plan.schedule),
+        }
+        for job in jobs
+    ]
     plan = jobs[0].plan
     facts = {
         "format": FORMAT,
         "kind": "synthetic",
-        "seed": seed,
-        "states": list(states),
+        "seed": wanted.seed,
+        "states": list(wanted.states),
         "regions": list(REGION_NAMES),
         "no_region": NO_REGION_BYTE,
         "size": list(plan.size),
-        "frames": len(jobs[0].times),
-        "video": jobs[0].video,
+        "frames": wanted.frames,
+        "video": wanted.video,
         "difficulty": asdict(plan.difficulty),
         "bands": [asdict(band) for band in plan.bands],
         "runs": runs,
@@ -215,47 +244,44 @@ def _prepare(out: Path) -> None:
 
 
 def simulate(
-    out: Path,
-    *,
-    runs: int = 12,
-    frames: int = 40,
-    difficulty: str | Difficulty = "plant",
-    seed: int = 0,
-    size: tuple[int, int] = (640, 480),
-    video: bool = False,
-    masks: bool = True,
-    states: Sequence[str] = DEFAULT_STATES,
-    workers: int = 1,
-    progress: Progress | None = None,
+    out: Path, simulation: Simulation, *, workers: int = 1, progress: Progress | None = None
 ) -> Path:
     """Render runs into the empty or new folder `out` and return the path of its manifest.
 
-    Writes `<run>/<frame>.jpg` (or `<run>.mp4`, continuous, 25 frames a second), `masks/<run>/<frame>.png`
-    (8-bit label maps: index into REGION_NAMES, 255 for none), `simulation.json`, and last of all
-    `manifest.csv`: a folder without a manifest was not finished. `frames` counts per run. The same arguments
-    give the same bytes, whatever `workers` (processes, one run each). progress: called with frames done and
-    frames in all.
+    Writes `<run>/<frame>.jpg` (or `<run>.mp4`), `masks/<run>/<frame>.png` (8-bit label maps: index into
+    REGION_NAMES, 255 for none), `simulation.json`, and last of all `manifest.csv`: a folder without a
+    manifest was not finished.
 
-    Raises StorageError when `out` is not empty or cannot be written, InputError or ConfigError for wrong
-    arguments.
+    Args:
+        out: the folder.
+        simulation: what to render.
+        workers: processes, one run each; the bytes do not depend on it.
+        progress: called with frames done and frames in all.
+
+    Raises:
+        StorageError: `out` is not empty or cannot be written.
+        InputError, ConfigError: wrong arguments.
     """
-    for name, value in (("runs", runs), ("frames", frames), ("workers", workers)):
-        if value < 1:
-            raise InputError(f"{name}: got {value}; it must be at least 1")
-    jobs = []
-    for number in range(runs):
-        rng = np.random.default_rng([seed, number])
-        plan = plan_run(rng, difficulty=difficulty, name=f"run{number:03d}", size=size, states=states)
-        times = sample_times(rng, plan, frames, video=video)
-        jobs.append(RunJob(plan=plan, times=times, out=Path(out), video=video, masks=masks))
-    _prepare(Path(out))
+    if workers < 1:
+        raise InputError(f"workers: got {workers}; it must be at least 1")
+    out = Path(out)
+    jobs = [_job(out, simulation, number) for number in range(simulation.runs)]
+    _prepare(out)
     try:
         rows = _collect(jobs, workers, progress)
-        _write(Path(out) / "simulation.json", _describe(jobs, seed, states).encode())
-        half = Path(out) / f".{MANIFEST}.part"
+        _write(out / "simulation.json", _describe(jobs, simulation).encode())
+        half = out / f".{MANIFEST}.part"
         half.write_bytes(_table(rows))
-        return half.replace(Path(out) / MANIFEST)
+        return half.replace(out / MANIFEST)
     except OSError as error:
         raise StorageError(
             f"{out}: writing failed ({error.strerror}); free space or choose another folder"
         ) from error
+
+
+def _job(out: Path, wanted: Simulation, number: int) -> RunJob:
+    rng = np.random.default_rng([wanted.seed, number])
+    name = f"run{number:03d}"
+    plan = plan_run(rng, difficulty=wanted.difficulty, name=name, size=wanted.size, states=wanted.states)
+    times = sample_times(rng, plan, wanted.frames, video=wanted.video)
+    return RunJob(plan=plan, times=times, out=out, video=wanted.video, masks=wanted.masks)

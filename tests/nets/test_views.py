@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kilnsense.errors import InputError
-from kilnsense.nets.views import NEUTRAL, make_views, pooled_shape
+from kilnsense.nets.views import NEUTRAL, Palette, ViewPlan, make_views, pooled_shape
 from kilnsense.types import Frame, Segmentation, Views
 
 REGIONS = ("dark", "bright", "gone")
@@ -33,11 +33,16 @@ def mean_palette(pixels: NDArray[np.uint8], colours: int) -> NDArray[np.float32]
 
 
 def look(
-    *pairs: tuple[Frame, Segmentation], names: tuple[str, ...], mode: str = "pooled", **changes: object
+    *pairs: tuple[Frame, Segmentation],
+    names: tuple[str, ...],
+    mode: str = "pooled",
+    palette: Palette = mean_palette,
+    **changes: object,
 ) -> Views:
-    options = {"size": 32, "colours": 2, "palette": mean_palette, "min_area": 0.01} | changes
+    options = {"size": 32, "colours": 2, "min_area": 0.01} | changes
     frames, segmentations = zip(*pairs, strict=True)
-    return make_views(frames, segmentations, names=names, mode=mode, **options)  # type: ignore[arg-type]
+    plan = ViewPlan(names=names, mode=mode, **options)  # type: ignore[arg-type]
+    return make_views(frames, segmentations, plan, palette=palette)
 
 
 def test_pooled_shape_depends_on_the_size_alone() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kilnsense.errors import ConfigError, InputError, StorageError
-from kilnsense.render.sequence import COLUMNS, parse_size, simulate
+from kilnsense.render.sequence import COLUMNS, Simulation, parse_size, simulate
 
 SMALL = (64, 48)
 
@@ -28,9 +28,9 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_same_seed_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
-    simulate(tmp_path / "a", runs=2, frames=2, size=SMALL, seed=3)
-    simulate(tmp_path / "b", runs=2, frames=2, size=SMALL, seed=3, workers=2)
-    simulate(tmp_path / "c", runs=2, frames=2, size=SMALL, seed=4)
+    simulate(tmp_path / "a", Simulation(runs=2, frames=2, size=SMALL, seed=3))
+    simulate(tmp_path / "b", Simulation(runs=2, frames=2, size=SMALL, seed=3), workers=2)
+    simulate(tmp_path / "c", Simulation(runs=2, frames=2, size=SMALL, seed=4))
     first, second, other = (_bytes(tmp_path / name) for name in "abc")
     assert first == second
     assert first["run000/00000.jpg"] != other["run000/00000.jpg"]
@@ -38,8 +38,8 @@ def test_same_seed_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
 
 
 def test_a_run_does_not_depend_on_how_many_follow(tmp_path: Path) -> None:
-    simulate(tmp_path / "one", runs=1, frames=2, size=SMALL)
-    simulate(tmp_path / "two", runs=2, frames=2, size=SMALL)
+    simulate(tmp_path / "one", Simulation(runs=1, frames=2, size=SMALL))
+    simulate(tmp_path / "two", Simulation(runs=2, frames=2, size=SMALL))
     one, two = _bytes(tmp_path / "one"), _bytes(tmp_path / "two")
     assert one["run000/00001.jpg"] == two["run000/00001.jpg"]
 
@@ -48,9 +48,7 @@ def test_manifest_pictures_and_masks_fit_together(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     manifest = simulate(
         tmp_path / "out",
-        runs=2,
-        frames=3,
-        size=SMALL,
+        Simulation(runs=2, frames=3, size=SMALL),
         progress=lambda done, total: seen.append((done, total)),
     )
     rows = _rows(tmp_path / "out")
@@ -75,7 +73,7 @@ def test_manifest_pictures_and_masks_fit_together(tmp_path: Path) -> None:
 
 
 def test_clip_holds_continuous_frames(tmp_path: Path) -> None:
-    simulate(tmp_path / "out", runs=1, frames=5, size=SMALL, video=True, masks=False)
+    simulate(tmp_path / "out", Simulation(runs=1, frames=5, size=SMALL, video=True, masks=False))
     rows = _rows(tmp_path / "out")
     times = [float(row["time_s"]) for row in rows]
     assert np.diff(times) == pytest.approx([0.04] * 4, abs=1e-6)
@@ -93,7 +91,7 @@ def test_clip_holds_continuous_frames(tmp_path: Path) -> None:
 
 def test_clip_has_the_same_bytes_again(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        simulate(tmp_path / name, runs=1, frames=3, size=SMALL, video=True, masks=False)
+        simulate(tmp_path / name, Simulation(runs=1, frames=3, size=SMALL, video=True, masks=False))
     assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
 
 
@@ -103,28 +101,28 @@ def test_interrupted_job_leaves_no_manifest(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(tmp_path / "out", runs=1, frames=3, size=SMALL, progress=stop)
+        simulate(tmp_path / "out", Simulation(runs=1, frames=3, size=SMALL), progress=stop)
     assert not (tmp_path / "out" / "manifest.csv").exists()
 
 
 def test_folder_with_content_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep")
     with pytest.raises(StorageError, match="not empty"):
-        simulate(tmp_path, runs=1, frames=1, size=SMALL)
+        simulate(tmp_path, Simulation(runs=1, frames=1, size=SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="this is a file"):
-        simulate(tmp_path / "file", runs=1, frames=1, size=SMALL)
+        simulate(tmp_path / "file", Simulation(runs=1, frames=1, size=SMALL))
 
 
 def test_wrong_arguments_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="runs: got 0"):
-        simulate(tmp_path / "out", runs=0)
+        simulate(tmp_path / "out", Simulation(runs=0))
     with pytest.raises(ConfigError, match="difficulty: got 'toy'"):
-        simulate(tmp_path / "out", difficulty="toy")
+        simulate(tmp_path / "out", Simulation(difficulty="toy"))
     assert not (tmp_path / "out").exists()
 
 
