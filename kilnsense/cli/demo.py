@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from kilnsense.cli.output import emit_json, now, people, run_folder, show_table, write_run
+from kilnsense.cli.output import emit_json, now, people, show_table
+from kilnsense.cli.runs import run_folder, tidied, write_run
+from kilnsense.errors import ConfigError
 
 
 def demo(
@@ -24,20 +26,24 @@ def demo(
     from kilnsense.record.report import write_report
     from kilnsense.record.sinks import write_records
     from kilnsense.training.showcase import make_report
-    from kilnsense.training.train import train
+    from kilnsense.training.train import read_training_samples, train
     from kilnsense.training.trial import judge_held_out
 
     config, started, console = load_config(config_file, settings or ()), now(), people()
-    folder = run_folder("demo", config.name, out=out, overwrite=overwrite)
+    if not config.data.held_out:
+        raise ConfigError(f"config {config_file}: data.held_out is empty; name the groups to judge")
+    read_training_samples(config)
+    folder = run_folder("demo", config, out=out, overwrite=overwrite)
     console.print("training on the labelled runs (rendered frames: every figure below is synthetic)")
-    bundle, learned = train(config, folder=folder, say=console.print)
+    with tidied(folder):
+        bundle, learned = train(config, folder=folder, say=console.print)
     console.print(f"judging the held-out runs: {', '.join(config.data.held_out)}")
     trial = judge_held_out(config, learned, open_recogniser(folder / "bundle"))
     write_records(folder / "labels.csv", trial.records, classes=config.classes)
     write_report(folder / "report.html", make_report(bundle, learned, trial))
     rows = [row.flat() for row in trial.rows]
-    values = {"config": config.model_dump(mode="json"), "model_id": bundle.model_id, "rows": rows}
-    write_run(folder, "demo", started=started, values=values)
+    values = {"model_id": bundle.model_id, "rows": rows}
+    write_run(folder, "demo", started=started, config=config, values=values)
     show_table(
         f"{len(trial.records)} frames of held-out runs, {bundle.model_id} (synthetic)",
         ("judge", "features", "balanced accuracy", "macro-F1", "states named", "right of those"),

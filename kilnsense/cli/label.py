@@ -1,5 +1,6 @@
 """`kilnsense label SOURCE`: one row for every file of a folder."""
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from kilnsense.cli.output import emit_json, people, track
-from kilnsense.errors import ConfigError
+from kilnsense.errors import ConfigError, InputError, StorageError
 
 T = TypeVar("T")
 
@@ -40,6 +41,8 @@ def label(
     kind = _table_kind(out, overwrite=overwrite)
     recogniser = open_recogniser(bundle)
     paths = list_images(source)
+    if not paths:
+        raise InputError(f"source {source}: holds no files; give a folder of pictures or one picture")
     root = source if source.is_dir() else source.parent
     items = load(paths, root=root, config=recogniser.config.image, workers=workers)
     records = [
@@ -66,6 +69,10 @@ def _table_kind(out: Path, *, overwrite: bool) -> str:
         raise ConfigError(f"--out {out}: got the suffix {out.suffix!r}, allowed: .csv, .jsonl")
     if out.exists() and not overwrite:
         raise ConfigError(f"--out {out}: is there already; choose another name or add --overwrite")
+    # Better now than after an archive was judged.
+    place = next(parent for parent in out.absolute().parents if parent.exists())
+    if out.is_dir() or not place.is_dir() or not os.access(place, os.W_OK):
+        raise StorageError(f"--out {out}: cannot be written below {place}; choose another place")
     return kind
 
 

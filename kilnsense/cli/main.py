@@ -6,7 +6,7 @@ Nothing heavy is imported here or at the top of a verb's file, so that `--help` 
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,27 +54,56 @@ def options(
             os.environ[name] = "1"
 
 
+EXTRAS = {
+    "train": ("torch", "torchvision", "timm", "albumentations", "onnx", "onnxscript"),
+}
+"""What to install for modules that the base installation lacks."""
+
+UsageError = typer.BadParameter.__mro__[1]
+"""A wrong command line, in whichever package this typer keeps the class."""
+
+
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; errors become one line on standard error."""
     try:
-        app(args=arguments, prog_name="kilnsense")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = app(args=arguments or ["--help"], prog_name="kilnsense", standalone_mode=False)
     except KilnsenseError as error:
-        _explain(str(error))
-        return error.exit_code
+        return _explain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        for extra, modules in EXTRAS.items():
+            if (error.name or "").partition(".")[0] in modules:
+                verb = " ".join(["kilnsense", *arguments[:1]])
+                return _explain(f"{verb}: needs {error.name}; install kilnsense[{extra}]", 2)
+        return _unexpected(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _explain("interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the outermost border: a person must never see a bare traceback
-        _explain(
-            f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"
-        )
-        return 1
-    return 0
+        return _misused(error) if isinstance(error, UsageError) else _unexpected(error)
+    if code == 130:  # typer turned the interrupt into a code
+        _explain("interrupted", code)
+    return code if isinstance(code, int) else 0
 
 
-def _explain(message: str) -> None:
+def _misused(error: Any) -> int:
+    """One line for a wrong command line; the help for a group of verbs without one."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        path = error.ctx.command_path if error.ctx else "kilnsense"
+        _explain(f"{error.format_message()} See `{path} --help`.", 2)
+    return int(error.exit_code)
+
+
+def _unexpected(error: Exception) -> int:
+    message = f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"
+    return _explain(message, 1)
+
+
+def _explain(message: str, code: int) -> int:
     if os.environ.get("KILNSENSE_DEBUG"):
         traceback.print_exc()
     sys.stderr.write(f"kilnsense: {' '.join(message.split())}\n")
+    return code
 
 
 def main() -> None:

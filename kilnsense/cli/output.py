@@ -2,21 +2,16 @@
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-
-from kilnsense import __version__
-from kilnsense.errors import ConfigError, StorageError
 
 T = TypeVar("T")
 
@@ -26,8 +21,14 @@ QUIET_SECONDS = 10.0
 
 def people() -> Console:
     """A console on standard error that keeps silent under --quiet."""
+    # Names of files are printed as they are: [brackets] and :colons: in them are no markup.
     return Console(
-        stderr=True, quiet=bool(os.environ.get("KILNSENSE_QUIET")), highlight=False, soft_wrap=True
+        stderr=True,
+        quiet=bool(os.environ.get("KILNSENSE_QUIET")),
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
     )
 
 
@@ -87,49 +88,3 @@ def _bar(console: Console) -> Progress:
 def now() -> str:
     """The time as UTC ISO-8601 with milliseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def run_folder(verb: str, name: str, *, out: Path | None, overwrite: bool = False) -> Path:
-    """Creates the folder of one run: `out`, or ``runs/<verb>/<UTC time>-<name>``.
-
-    Raises:
-        ConfigError: `out` holds something and `overwrite` was not asked for, or is no run's folder.
-        StorageError: it cannot be created.
-    """
-    folder = out or Path("runs") / verb / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            if not overwrite:
-                raise ConfigError(f"--out {folder}: is not empty; choose another folder or add --overwrite")
-            if not (folder / "run.json").is_file():
-                raise ConfigError(
-                    f"--out {folder}: holds no run.json, so no earlier run's; choose another folder"
-                )
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        # Marks the folder as ours from the start, so that a killed run can be replaced or resumed.
-        (folder / "run.json").write_text('{"state": "running"}\n', encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"--out {folder}: cannot be written ({error.strerror}); choose another folder"
-        ) from error
-    return folder
-
-
-def write_run(folder: Path, verb: str, *, started: str, values: dict[str, Any]) -> None:
-    """Writes run.json: what ran, with what, from when to when. Raises StorageError."""
-    record = {
-        "schema": f"kilnsense.{verb}/1",
-        "state": "done",
-        "version": __version__,
-        "arguments": sys.argv[1:],
-        "started": started,
-        "ended": now(),
-        **values,
-    }
-    try:
-        (folder / "run.json").write_text(
-            json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
-    except OSError as error:
-        raise StorageError(f"{folder / 'run.json'}: cannot be written ({error.strerror})") from error

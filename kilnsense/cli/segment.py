@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kilnsense.cli.output import emit_json, now, people, run_folder, show_table, track, write_run
+from kilnsense.cli.output import emit_json, now, people, show_table, track
+from kilnsense.cli.runs import run_folder, write_run
 from kilnsense.errors import ConfigError, InputError, StorageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from kilnsense.config import Config, ImageConfig
+    from kilnsense.config import Config
     from kilnsense.segment.codebook import Codebook
-    from kilnsense.types import Failure, Frame, Region
+    from kilnsense.types import Frame, Region
 
 COLUMNS = (
     *("path", "status", "reason", "region", "present", "area"),
@@ -49,6 +50,7 @@ def segment(
     row with the reason, and the exit code is then 3.
     """
     from kilnsense.data.folders import list_images
+    from kilnsense.data.loader import load_one
     from kilnsense.types import Failure
 
     config, codebook = _settings(config_file, settings or [], bundle)
@@ -58,13 +60,13 @@ def segment(
         raise InputError(f"source {source}: holds no files; give a folder of pictures or one picture")
     if codebook is None:
         codebook = _learn(paths, root, config)
-    started, folder = now(), run_folder("segment", config.name, out=out, overwrite=overwrite)
+    started, folder = now(), run_folder("segment", config, out=out, overwrite=overwrite)
     rows: Rows = []
     seen: list[tuple[Region, ...]] = []
     taken: set[Path] = set()
     bad = 0
     for path in track(paths, total=len(paths), what="segmenting"):
-        item = _decode(path, root, config.image)
+        item = load_one(path, root, config.image)
         if isinstance(item, Failure):
             rows.append([item.source, "bad", item.reason, *[""] * (len(COLUMNS) - 3)])
             bad += 1
@@ -74,8 +76,7 @@ def segment(
         rows += [_row(item.source, region) for region in found]
         _write_picture(folder, item.source, picture, taken)
     _write_table(folder, rows)
-    values = {"config": config.model_dump(mode="json"), "frames": len(seen), "bad": bad}
-    write_run(folder, "segment", started=started, values=values)
+    write_run(folder, "segment", started=started, config=config, values={"frames": len(seen), "bad": bad})
     _report(folder, codebook, seen, bad, as_json=as_json)
     if bad:
         raise typer.Exit(3)
@@ -99,13 +100,14 @@ def _settings(
 def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
     import numpy as np
 
+    from kilnsense.data.loader import load_one
     from kilnsense.recogniser import judged_mask
     from kilnsense.segment.codebook import learn_codebook
     from kilnsense.types import Frame
 
     step = -(-len(paths) // LEARN_FROM)
     chosen = track(paths[::step], total=len(paths[::step]), what="learning the regions")
-    items = (_decode(path, root, config.image) for path in chosen)
+    items = (load_one(path, root, config.image) for path in chosen)
     frames: Iterable[Frame] = (item for item in items if isinstance(item, Frame))
     rng = np.random.default_rng(config.seed)
     try:
@@ -114,13 +116,6 @@ def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
         )
     except InputError as error:
         raise InputError(f"source {root}: no picture to learn the regions from ({error})") from error
-
-
-def _decode(path: Path, root: Path, image: "ImageConfig") -> "Frame | Failure":
-    from kilnsense.image.decode import decode_file
-
-    caps = int(image.max_megabytes * 1e6), int(image.max_megapixels * 1e6)
-    return decode_file(path, root=root, width=image.width, max_bytes=caps[0], max_pixels=caps[1])
 
 
 def _segment(

@@ -20,7 +20,7 @@ from kilnsense.seeds import generator
 from kilnsense.segment.codebook import Codebook, learn_codebook
 from kilnsense.training.crossfit import Fold, cross_fit
 from kilnsense.training.evaluate import Evaluation, summarise
-from kilnsense.training.network import Network, train_network
+from kilnsense.training.network import Network, split_rows, train_network
 from kilnsense.types import Embeddings, Features, Scores
 
 Say = Callable[[str], None]
@@ -106,6 +106,13 @@ def train_networks(
     names, groups = data.names.tolist(), data.groups.tolist()
     count = usable_folds(names, groups, config.decide.folds) or config.decide.folds
     splits = grouped_folds(names, groups, folds=count, rng=generator(config.seed, "folds"))
+    if config.training.enabled:
+        # All that can be refused is refused before the first network is trained.
+        for part, rows in [
+            *((f"fold{number}", train) for number, (train, _) in enumerate(splits, start=1)),
+            ("final", np.arange(len(data))),
+        ]:
+            split_rows(config, data, rows, part=part)
 
     def network(rows: NDArray[np.intp], part: str) -> Network | None:
         if not config.training.enabled:

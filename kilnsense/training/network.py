@@ -13,6 +13,7 @@ from kilnsense.config import Config
 from kilnsense.data.augment import build_augmentation
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import holdout_groups, usable_folds
+from kilnsense.errors import InputError
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.encode import encode
 from kilnsense.recogniser import Sight, view
@@ -63,13 +64,7 @@ def train_network(
         progress: called after every epoch.
     """
     encoder = make_encoder(config, part=f"network.{part}")
-    train, validation = rows, rows[:0]
-    names, groups = data.names[rows].tolist(), data.groups[rows].tolist()
-    share = config.training.validation_share
-    if share > 0 and usable_folds(names, groups, 2) == 2:
-        chance = generator(config.seed, f"validation.{part}")
-        inner = holdout_groups(names, groups, share=share, rng=chance)
-        train, validation = rows[inner[0]], rows[inner[1]]
+    train, validation = split_rows(config, data, rows, part=part)
     examples = Examples(
         draw=make_draw(config, sights),
         labels=data.labels,
@@ -87,6 +82,32 @@ def train_network(
         progress=progress,
     )
     return Network(encoder, result)
+
+
+def split_rows(
+    config: Config, data: Labelled, rows: NDArray[np.intp], *, part: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows that the network of this name learns from, and those that choose its epoch (maybe none).
+
+    Raises:
+        InputError: a class keeps fewer frames than a batch takes of it.
+    """
+    train, validation = rows, rows[:0]
+    names, groups = data.names[rows].tolist(), data.groups[rows].tolist()
+    share = config.training.validation_share
+    if share > 0 and usable_folds(names, groups, 2) == 2:
+        chance = generator(config.seed, f"validation.{part}")
+        inner = holdout_groups(names, groups, share=share, rng=chance)
+        train, validation = rows[inner[0]], rows[inner[1]]
+    needed, counts = config.training.samples_per_class, np.bincount(data.labels[train])
+    for label in np.unique(data.labels[train]):
+        if counts[label] < needed:
+            raise InputError(
+                f"{part}: class {data.classes[label]!r} has {counts[label]} frames to learn from, once whole "
+                f"groups are set aside; needed: {needed}; lower training.samples_per_class, set "
+                f"training.validation_share to 0, or add groups with frames of it"
+            )
+    return train, validation
 
 
 def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:

@@ -31,8 +31,8 @@ def make_report(bundle: Bundle, learned: Learned, trial: Trial) -> Report:
             f"On {len(trial.records)} frames of {len(groups)} runs that it had not seen, the model reaches a "
             f"balanced accuracy of {measures.balanced_accuracy:.3f}, {abs(gain):.3f} "
             f"{'above' if gain >= 0 else 'below'} the best baseline ({_named(best)}, "
-            f"{best.measures.balanced_accuracy:.3f}). It names a state for {measures.coverage:.0%} of them, and "
-            f"{measures.accepted_accuracy:.1%} of those are right."
+            f"{best.measures.balanced_accuracy:.3f}). It names a state for {measures.coverage:.0%} of them, "
+            f"and {measures.accepted_accuracy:.1%} of those are right."
         ),
         figures=(
             Figure(
@@ -127,7 +127,7 @@ def _plots(learned: Learned, trial: Trial) -> tuple[Plot, ...]:
             names,
             [False] * len(fit.values) + [True] * len(held.values),
             classes=learned.recogniser.config.classes,
-            axes=tuple(f"component {n} ({share:.0%} of variance)" for n, share in enumerate(shares, 1)),
+            axes=(_axis(1, shares[0]), _axis(2, shares[1])),
         ),
         note="All branches, in the plane of most variance. Hollow: trained on; filled: held out.",
     )
@@ -140,3 +140,7 @@ def _plots(learned: Learned, trial: Trial) -> tuple[Plot, ...]:
         "neighbours right": [epoch.accuracy for epoch in epochs],
     }
     return (drawn, Plot("Training", lines_svg(curves), "Of the last fit, judged on runs set aside from it."))
+
+
+def _axis(number: int, share: float) -> str:
+    return f"component {number} ({share:.0%} of variance)"

@@ -1,6 +1,6 @@
 """The whole job: a configuration in, a bundle on disk out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -38,9 +38,7 @@ def train(
     Raises:
         KilnsenseError: bad config or data, or a folder that cannot be written; no half bundle is left.
     """
-    check_parts(config)
-    samples, _ = split_held_out(read_samples(config.data, config.classes, base=base), config.data.held_out)
-    _expect_enough(config, samples)
+    samples = read_training_samples(config, base=base)
     data, failures = read_labelled(samples, config, base=base, track=track)
     for failure in failures:
         say(f"left out {failure.source} ({failure.reason}): {failure.message}")
@@ -49,6 +47,19 @@ def train(
     if learned.trained.final is not None:
         publish(folder / "history.csv", _history_lines(learned.trained.final.result.history))
     return bundle, learned
+
+
+def read_training_samples(config: Config, *, base: Path = Path()) -> list[Sample]:
+    """The samples that training would read; all checks that need no picture, before any work is done.
+
+    Raises:
+        KilnsenseError: parts that do not fit, missing data, a class with fewer samples than K.
+    """
+    check_parts(config)
+    samples, _ = split_held_out(read_samples(config.data, config.classes, base=base), config.data.held_out)
+    needed = config.training.samples_per_class if config.training.enabled else 2
+    expect_per_class(samples, config.classes, needed, where=f"data.root {config.data.root}")
+    return samples
 
 
 def pack(learned: Learned) -> Bundle:
@@ -97,8 +108,3 @@ def _history_lines(history: History) -> Iterator[str]:
         spread = float(np.mean(epoch.spread)) if epoch.spread else 0.0
         cells = [f"{getattr(epoch, name):.6g}" for name in names]
         yield ",".join([*cells, f"{spread:.6g}", " ".join(epoch.collapsed)]) + "\n"
-
-
-def _expect_enough(config: Config, samples: Sequence[Sample]) -> None:
-    needed = config.training.samples_per_class if config.training.enabled else 2
-    expect_per_class(samples, config.classes, needed, where=f"data.root {config.data.root}")

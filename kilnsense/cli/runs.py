@@ -1,0 +1,125 @@
+"""The folder of one run: made, marked as running or done, gone on in, or taken away where nothing came."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kilnsense import __version__
+from kilnsense.cli.output import now
+from kilnsense.errors import ConfigError, KilnsenseError, StorageError
+from kilnsense.record.publish import publish
+
+if TYPE_CHECKING:
+    from kilnsense.config import Config
+
+RECORD = "run.json"
+
+
+class StoppedError(KilnsenseError):
+    """A person stopped the run; the message says how to go on."""
+
+    exit_code = 130
+
+
+def run_folder(verb: str, config: "Config", *, out: Path | None, overwrite: bool = False) -> Path:
+    """Creates the folder of one run: `out`, or ``runs/<verb>/<UTC time>-<name>``, and marks it as running.
+
+    An earlier run in `out` is deleted here, so check everything else before.
+
+    Raises:
+        ConfigError: `out` holds something and `overwrite` was not asked for, or is no run's folder.
+        StorageError: it cannot be created.
+    """
+    folder = out or Path("runs") / verb / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}"
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not overwrite:
+                raise ConfigError(f"--out {folder}: is not empty; choose another folder or add --overwrite")
+            if not (folder / RECORD).is_file():
+                raise ConfigError(
+                    f"--out {folder}: holds no {RECORD}, so no earlier run's; choose another folder"
+                )
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"--out {folder}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    # Marks the folder as ours from the start, so that a killed run can be replaced or resumed.
+    _publish(folder, verb, {"state": "running", "started": now(), "config": _plain(config)})
+    return folder
+
+
+def resume_folder(folder: Path, verb: str, config: "Config") -> Path:
+    """The folder of a killed run of the same verb and config, to go on in.
+
+    Raises:
+        ConfigError: it is no such folder; names the first setting that differs.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--resume {folder}: holds no readable {RECORD}; give the folder of a killed `kilnsense {verb}`"
+        ) from error
+    if not isinstance(record, dict) or record.get("schema") != _schema(verb):
+        raise ConfigError(
+            f"--resume {folder}: its {RECORD} is not of `kilnsense {verb}`; give the folder of a killed one"
+        )
+    begun = record.get("config")
+    if other := _difference(begun if isinstance(begun, dict) else {}, _plain(config)):
+        raise ConfigError(
+            f"--resume {folder}: {other}; give the config and the --set that it was started with, or start "
+            f"anew without --resume"
+        )
+    return folder
+
+
+@contextmanager
+def tidied(folder: Path) -> Iterator[None]:
+    """Takes the folder away where what runs in here fails before it leaves anything to go on from."""
+    try:
+        yield
+    except BaseException:
+        if [path.name for path in folder.iterdir()] == [RECORD]:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def write_run(folder: Path, verb: str, *, started: str, config: "Config", values: Mapping[str, Any]) -> None:
+    """Writes run.json: what ran, with what, from when to when. Raises StorageError."""
+    _publish(
+        folder,
+        verb,
+        {"state": "done", "started": started, "ended": now(), "config": _plain(config), **values},
+    )
+
+
+def _publish(folder: Path, verb: str, values: Mapping[str, Any]) -> None:
+    record = {"schema": _schema(verb), "version": __version__, "arguments": sys.argv[1:], **values}
+    publish(folder / RECORD, [json.dumps(record, indent=2, allow_nan=False) + "\n"])
+
+
+def _schema(verb: str) -> str:
+    return f"kilnsense.{verb}/1"
+
+
+def _plain(config: "Config") -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+def _difference(begun: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> str:
+    """The first setting that differs, in words; an empty string where none does."""
+    for key in (*wanted, *(key for key in begun if key not in wanted)):
+        old, new = begun.get(key), wanted.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            return _difference(old, new, f"{path}{key}.")
+        return f"it was started with {path}{key} {old!r}, got {new!r}"
+    return ""
