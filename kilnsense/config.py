@@ -52,6 +52,7 @@ class ImageConfig(Section):
     )
     max_megabytes: Positive = Field(50.0, description="larger files are refused")
     max_megapixels: Positive = Field(50.0, description="larger pictures are refused")
+    smallest_side: Count = Field(32, description="pictures with fewer rows or columns are refused, pixels")
     roi: tuple[Point, ...] = Field(
         (), description="polygon (x, y) in shares of the picture; empty: all of it"
     )

@@ -23,6 +23,7 @@ FAILURE_REASONS = {
     "too_large": "the file is larger than the size cap",
     "not_an_image": "the first bytes are of no allowed format",
     "too_many_pixels": "the header announces more pixels than the cap",
+    "too_small": "the picture is smaller than can be judged",
     "truncated": "the picture ends before its data do",
     "damaged": "the decoder found the data damaged",
     "unsupported": "the format is allowed, this variant of it is not",

@@ -35,18 +35,25 @@ def load(
     if workers < 1:
         raise InputError(f"workers: got {workers}, allowed: 1 and up")
     if workers == 1:
-        return (_decode(path, root, config) for path in paths)
+        return (load_one(path, root, config) for path in paths)
     return _ahead(paths, root, config, workers)
 
 
-def _decode(path: Path, root: Path, config: ImageConfig) -> Frame | Failure:
-    return decode_file(
+def load_one(path: Path, root: Path, config: ImageConfig) -> Frame | Failure:
+    """Decodes one file within the caps of the config; one that cannot be judged becomes a Failure."""
+    item = decode_file(
         path,
         root=root,
         width=config.width,
         max_bytes=int(config.max_megabytes * 1e6),
         max_pixels=int(config.max_megapixels * 1e6),
     )
+    if isinstance(item, Frame) and min(item.pixels.shape[:2]) < config.smallest_side:
+        message = (
+            f"{item.width} x {item.height} pixels, needed: {config.smallest_side} each way at working width"
+        )
+        return Failure(item.source, "too_small", message, item.sha256)
+    return item
 
 
 def _ahead(paths: Iterable[Path], root: Path, config: ImageConfig, workers: int) -> Iterator[Frame | Failure]:
@@ -54,7 +61,7 @@ def _ahead(paths: Iterable[Path], root: Path, config: ImageConfig, workers: int)
     waiting: deque[Future[Frame | Failure]] = deque()
     try:
         for path in paths:
-            waiting.append(pool.submit(_decode, path, root, config))
+            waiting.append(pool.submit(load_one, path, root, config))
             if len(waiting) >= 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -16,7 +16,7 @@ from kilnsense.types import Failure, Frame
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path) -> Path:
     for number in range(9):
-        Image.fromarray(np.full((8, 8 + number, 3), 20 * number, np.uint8)).save(tmp_path / f"{number}.png")
+        Image.fromarray(np.full((40, 40 + number, 3), 20 * number, np.uint8)).save(tmp_path / f"{number}.png")
     (tmp_path / "4.png").write_bytes(b"this is no picture")
     return tmp_path
 
@@ -34,14 +34,22 @@ def test_frames_come_in_order_and_a_broken_file_ends_nothing(folder: Path, worke
     assert [(failure.source, failure.reason) for failure in broken] == [("4.png", "not_an_image")]
     frame = results[0]
     assert isinstance(frame, Frame)
-    assert frame.pixels.shape == (8, 16, 3)
+    assert frame.pixels.shape == (40, 48, 3)
     assert (frame.pixels == 160).all()
 
 
 def test_caps_of_the_config_are_applied(folder: Path) -> None:
-    result = next(load([folder / "1.png"], root=folder, config=ImageConfig(max_megapixels=1e-5)))
+    result = next(load([folder / "1.png"], root=folder, config=ImageConfig(max_megapixels=1e-3)))
     assert isinstance(result, Failure)
     assert result.reason == "too_many_pixels"
+
+
+def test_a_picture_too_small_to_judge_is_refused_by_name(folder: Path) -> None:
+    Image.new("RGB", (200, 31)).save(folder / "flat.png")
+    result = next(load([folder / "flat.png"], root=folder, config=ImageConfig()))
+    assert isinstance(result, Failure)
+    assert (result.reason, result.source) == ("too_small", "flat.png")
+    assert "200 x 31 pixels, needed: 32" in result.message
 
 
 def test_look_ahead_is_bounded_and_threads_end_with_the_iterator(folder: Path) -> None:
