@@ -1,38 +1,42 @@
-"""Small plots as SVG text: a scatter of embeddings and curves of numbers.
+"""The plots of a report as SVG text that stands in an HTML page: no file, no script, no font is fetched.
 
-They are written by hand, because a report must open without a network and without a plotting library on the
-plant's computer. Text and axes take the colour of the page. A class has a colour (from the palette of Okabe
-and Ito, 2008, told apart by the colour-blind) and a shape, so that a print in grey says the same.
+A class has a colour (from the palette of Okabe and Ito, 2008, told apart by the colour-blind) and a shape, a
+curve a colour and dashes, so that a print in grey says the same. The ground is white in a dark page too. The
+same numbers give the same text.
 """
 
-import math
+import hashlib
+import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 
-from kilnsense.errors import InputError
+from kilnsense.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
-
-SHAPES = (
-    "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
-    "M-4 -4h8v8h-8z",
-    "M0 -5.2L5 3.8H-5z",
-    "M0 -5.6L5.6 0L0 5.6L-5.6 0z",
-    "M0 5.2L5 -3.8H-5z",
-    "M-1.7 -5h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3v-3.4h3.3z",
-    "M-5 -2.5L0 -5.5L5 -2.5V2.5L0 5.5L-5 2.5z",
-)
-"""One per colour: disc, square, triangle, diamond, triangle down, cross, hexagon; about 10 units wide."""
-
-DASHES = ("", "7 4", "2 3", "9 3 2 3")
-
-Scale = Callable[[NDArray[np.floating]], NDArray[np.floating]]
-
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 34, 46
+SHAPES = ("o", "s", "^", "D", "v", "P", "h")
+DASHES = ("-", "--", ":", "-.")
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "font.sans-serif": ["DejaVu Sans"],  # the generic sans-serif where a reader has no such font
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "legend.columnspacing": 1.2,
+}
+SIZE = (6.4, 4.2)  # inches of 72 units
 
 
 def project(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], tuple[float, float]]:
@@ -45,15 +49,11 @@ def project(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], tuple[
     rows = np.asarray(features, dtype=np.float64)
     if rows.ndim != 2 or not rows.size:
         raise InputError(f"project: got shape {rows.shape}, allowed: (N, F) with N and F of 1 or more")
-    centred = rows - rows.mean(axis=0)
-    left, strength, axes = np.linalg.svd(centred, full_matrices=False)
-    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
-    points = np.zeros((len(rows), 2))
-    kept = min(2, len(strength))
-    points[:, :kept] = (left * strength * signs)[:, :kept]
-    variance = strength**2
-    shares = np.zeros(2)
-    shares[:kept] = variance[:kept] / max(float(variance.sum()), np.finfo(float).tiny)
+    points, shares, kept = np.zeros((len(rows), 2)), np.zeros(2), min(2, *rows.shape)
+    if (rows != rows[0]).any():
+        components = PCA(kept, svd_solver="full")
+        points[:, :kept] = components.fit_transform(rows)
+        shares[:kept] = components.explained_variance_ratio_
     return points, (float(shares[0]), float(shares[1]))
 
 
@@ -69,23 +69,33 @@ def scatter_svg(
 
     Raises:
         InputError: the lengths differ or a label is no class.
+        MissingExtraError: Matplotlib is missing; so for all plots.
     """
     if np.shape(points) != (len(labels), 2) or len(held_out) != len(labels):
         raise InputError(f"scatter: got {np.shape(points)} points, {len(labels)} labels, allowed: N of each")
     unknown = sorted(set(labels) - set(classes))
     if unknown:
         raise InputError(f"scatter: got label {unknown[0]!r}, allowed: {', '.join(classes)}")
-    x = _scale(points[:, 0], LEFT, WIDTH - RIGHT)
-    y = _scale(points[:, 1], HEIGHT - BOTTOM, TOP)
-    parts = [_frame(axes)]
-    for (px, py), label, held in sorted(
-        zip(zip(x(points[:, 0]), y(points[:, 1]), strict=True), labels, held_out, strict=True),
-        key=lambda item: item[2],
-    ):
-        parts.append(_marker(px, py, list(classes).index(label), filled=held))
-    entries = [(name, number, True) for number, name in enumerate(classes)]
-    parts.append(_legend([*entries, ("hollow: training, filled: held out", None, False)]))
-    return _svg(f"{len(labels)} frames by {axes[0]} and {axes[1]}", parts)
+    names, held = np.array(labels), np.array(held_out, dtype=bool)
+
+    def draw(panel: "Axes") -> None:
+        for filled in (False, True):
+            for number, name in enumerate(classes):
+                x, y = points[(names == name) & (held == filled)].T
+                colour = COLOURS[number % len(COLOURS)]
+                panel.scatter(
+                    x,
+                    y,
+                    s=34,
+                    marker=SHAPES[number % len(SHAPES)],
+                    facecolors=colour if filled else "none",
+                    edgecolors=colour,
+                    linewidths=1.0,
+                    alpha=0.9 if filled else 0.6,
+                    label=name if filled else None,
+                )
+
+    return _svg(f"{len(labels)} frames by {axes[0]} and {axes[1]}", axes, draw)
 
 
 def lines_svg(series: Mapping[str, Sequence[float]], *, axes: tuple[str, str] = ("epoch", "value")) -> str:
@@ -94,101 +104,100 @@ def lines_svg(series: Mapping[str, Sequence[float]], *, axes: tuple[str, str] = 
     Raises:
         InputError: no finite value at all.
     """
-    values = np.array([value for curve in series.values() for value in curve], dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    if not any(np.isfinite(curve).any() for curve in series.values()):
         raise InputError("curves: got no finite value, allowed: one or more")
-    longest = max(len(curve) for curve in series.values())
-    x = _scale(np.array([1.0, max(longest, 2)]), LEFT, WIDTH - RIGHT)
-    y = _scale(np.append(finite, 0.0) if finite.min() >= 0 else finite, HEIGHT - BOTTOM, TOP)
-    parts = [_frame(axes), _ticks(finite, y), _epochs(longest, x)]
-    entries: list[tuple[str, int | None, bool]] = []
-    for number, (name, curve) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        dash = DASHES[number % len(DASHES)]
-        places = zip(x(np.arange(1.0, len(curve) + 1)), y(np.array(curve, dtype=np.float64)), strict=True)
-        path, pen = "", "M"
-        for px, py in places:
-            path, pen = (f"{path}{pen}{px:.1f} {py:.1f}", "L") if math.isfinite(py) else (path, "M")
-        parts.append(
-            f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
-        )
-        entries.append((name, number, False))
-    parts.append(_legend(entries))
-    return _svg(f"{', '.join(series)} by {axes[0]}", parts)
+
+    def draw(panel: "Axes") -> None:
+        for number, (name, curve) in enumerate(series.items()):
+            colour, dashes = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+            panel.plot(range(1, len(curve) + 1), curve, dashes, color=colour, label=name, marker=".")
+        panel.locator_params(axis="x", integer=True)
+
+    return _svg(f"{', '.join(series)} by {axes[0]}", axes, draw)
 
 
-def _scale(values: NDArray[np.floating], low: float, high: float) -> Scale:
-    """A straight map of the range of `values`, a little widened, onto low..high (in units of the drawing)."""
-    least, most = float(values.min()), float(values.max())
-    margin = 0.04 * (most - least) or 1.0
-    least, most = least - margin, most + margin
-    return lambda numbers: low + (numbers - least) * (high - low) / (most - least)
+def reliability_svg(confidence: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = 8) -> str:
+    """Share of right answers against calibrated confidence, in bins of equal width, with their counts.
 
+    Args:
+        confidence: (N,) probability of the most probable class, 0..1.
+        right: (N,) whether it is the true one.
+        bins: from 0 to 1.
 
-def _frame(axes: tuple[str, str]) -> str:
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    return (
-        f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="currentColor" '
-        f'stroke-opacity=".5"/>'
-        f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(axes[0])}</text>'
-        f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(axes[1])}</text>'
+    Raises:
+        InputError: no frames, or the lengths differ.
+    """
+    _check_judged("reliability", confidence, right)
+    slot = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    counts = np.bincount(slot, minlength=bins)
+    used = np.flatnonzero(counts)
+    mean, share = (
+        np.bincount(slot, weights=np.asarray(values, np.float64), minlength=bins)[used] / counts[used]
+        for values in (confidence, right)
     )
 
+    def draw(panel: "Axes") -> None:
+        panel.plot((0, 1), (0, 1), DASHES[1], color=COLOURS[-1], label="said = true")
+        panel.plot(mean, share, "o-", color=COLOURS[0], label="frames (with their number)")
+        for x, y, count in zip(mean, share, counts[used], strict=True):
+            panel.annotate(str(count), (x, y), xytext=(6, -14), textcoords="offset points")
+        panel.set(xlim=(0, 1.03), ylim=(0, 1.05))
 
-def _marker(x: float, y: float, number: int, *, filled: bool) -> str:
-    colour = COLOURS[number % len(COLOURS)]
-    fill = colour if filled else "none"
-    return (
-        f'<path d="{SHAPES[number % len(SHAPES)]}" transform="translate({x:.1f} {y:.1f})" fill="{fill}" '
-        f'fill-opacity=".85" stroke="{colour}" stroke-width="1.2"/>'
-    )
-
-
-def _legend(entries: Sequence[tuple[str, int | None, bool]]) -> str:
-    """Name, number of the colour (None: text alone), and whether the sign is a marker or a stroke."""
-    parts, x = [], float(LEFT)
-    for name, number, marker in entries:
-        if number is not None and marker:
-            parts.append(_marker(x + 5, 16, number, filled=True))
-        elif number is not None:
-            parts.append(
-                f'<path d="M{x:.0f} 16h26" stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="2" '
-                f'stroke-dasharray="{DASHES[number % len(DASHES)]}"/>'
-            )
-        x += 0 if number is None else 16 if marker else 32
-        parts.append(f'<text x="{x:.0f}" y="20">{escape(name)}</text>')
-        x += 8 * len(name) + 18
-    return "".join(parts)
+    return _svg("confidence against share right", ("confidence", "share right"), draw)
 
 
-def _ticks(values: NDArray[np.float64], y: Scale) -> str:
-    """Four to eight round values with thin lines across."""
-    least, most = min(0.0, float(values.min())), float(values.max())
-    rough = (most - least or 1.0) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    places = np.arange(math.ceil(least / step), math.floor(most / step) + 1) * step + 0.0
-    return "".join(
-        f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" stroke="currentColor" stroke-opacity=".15"/>'
-        f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
-        for value, at in zip(places, y(places), strict=True)
-    )
+def coverage_svg(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], *, used: tuple[float, float]
+) -> str:
+    """Share right of the named frames, were the k most confident ones named, against their share k / N.
+
+    Args:
+        confidence, right: as in `reliability_svg`.
+        used: (share named, share right) of the model as it is used.
+
+    Raises:
+        InputError: no frames, or the lengths differ.
+    """
+    _check_judged("coverage", confidence, right)
+    counts = np.arange(1, len(right) + 1)
+    share = np.cumsum(np.asarray(right)[np.argsort(-np.asarray(confidence), kind="stable")]) / counts
+
+    def draw(panel: "Axes") -> None:
+        panel.plot(counts / len(right), share, color=COLOURS[0], label="most confident first")
+        panel.plot(*used, SHAPES[3], color=COLOURS[2], markersize=9, linestyle="none", label="as used")
+        panel.set(xlim=(0, 1.03), ylim=(min(0.5, float(share.min())), 1.03))
+
+    return _svg("share named against share right", ("share of frames named", "share right of those"), draw)
 
 
-def _epochs(count: int, x: Scale) -> str:
-    step = next(width for width in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, count) if count <= 10 * width)
-    shown = np.array(
-        [1, *range(step, count + 1, step)] if step > 1 else range(1, count + 1), dtype=np.float64
-    )
-    return "".join(
-        f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{value:.0f}</text>'
-        for value, at in zip(shown, x(shown), strict=True)
-    )
+def _check_judged(what: str, confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> None:
+    if np.ndim(right) != 1 or np.shape(confidence) != np.shape(right) or not len(right):
+        shapes = f"{np.shape(confidence)} confidences and {np.shape(right)} answers"
+        raise InputError(f"{what}: got {shapes}, allowed: (N,) of each, N of 1 or more")
 
 
-def _svg(title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" font-size="15" '
-        f'fill="currentColor">{"".join(parts)}</svg>'
-    )
+def _svg(title: str, axes: tuple[str, str], draw: Callable[["Axes"], None]) -> str:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("plots: Matplotlib is missing; install kilnsense[train]") from error
+    text = io.StringIO()
+    with rc_context({**STYLE, "svg.hashsalt": title}):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        panel = figure.subplots()
+        panel.set(xlabel=axes[0], ylabel=axes[1])
+        draw(panel)
+        figure.legend(loc="outside upper left", ncols=4)
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _inline(text.getvalue(), title)
+
+
+def _inline(file: str, title: str) -> str:
+    """The drawing of an SVG file as an element of a page: no size, no style for others, names of its own."""
+    drawing = re.sub(r"<(metadata|style).*?</\1>", "", file[file.index("<svg") :], flags=re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', drawing)
+    start = f'<svg {box[0] if box else ""} role="img" aria-label="{escape(title)}" stroke-linejoin="round">'
+    drawing = start + drawing[drawing.index(">") + 1 :].replace("xlink:href", "href").strip()
+    own = hashlib.sha256(drawing.encode()).hexdigest()[:8]
+    return re.sub(r'(id="|href="#|url\(#)', rf"\g<1>p{own}-", drawing)

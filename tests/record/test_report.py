@@ -54,7 +54,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        sources = [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        self.fetched += [source for source in sources if not source.startswith("#")]
         if tag not in ("meta", "link", "img", "br"):
             self.depth.append(tag)
 
@@ -75,7 +76,7 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
     assert len(page.fetched) == 5
     assert all(address.startswith("data:") for address in page.fetched)
     assert not {"script", "iframe", "object", "form"} & set(page.tags)
-    assert not re.search(r"https?://|url\(|@import", text)
+    assert not re.search(r"https?://|url\((?!#)|@import", text)
     assert "default-src 'none'" in text
 
 
