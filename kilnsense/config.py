@@ -282,6 +282,8 @@ def _explain(error: ValidationError) -> str:
         hint = near_match(str(first["loc"][-1]), allowed)
         return f"unknown key {path!r}{hint or '; allowed: ' + ', '.join(allowed)}"
     got = "" if first["type"] == "value_error" else f", got {first['input']!r}"
+    if first["type"] == "string_type" and first["input"] is None:
+        got += "; write '' for an empty text"
     message = first["msg"].removeprefix("Value error, ")
     rest = len(error.errors()) - 1
     more = f" (and {rest} more)" if rest else ""

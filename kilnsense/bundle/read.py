@@ -104,7 +104,9 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         manifest = json.loads(data)
     except ValueError as error:
-        raise BundleError(f"bundle {path}: is cut short or no JSON ({error})") from error
+        raise BundleError(
+            f"bundle {path}: is cut short or no JSON ({error}); take it again from where it came"
+        ) from error
     number = manifest.get("format") if isinstance(manifest, dict) else None
     if not isinstance(number, int) or number < 1:
         raise BundleError(f"bundle {path}: format {number!r}, allowed: 1..{FORMAT}")

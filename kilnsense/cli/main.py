@@ -90,7 +90,7 @@ def _misused(error: Any) -> int:
         error.show()
     else:
         path = error.ctx.command_path if error.ctx else "kilnsense"
-        _explain(f"{error.format_message()} See `{path} --help`.", 2)
+        _explain(f"{error.format_message().rstrip('.')}; see `{path} --help`", 2)
     return int(error.exit_code)
 
 

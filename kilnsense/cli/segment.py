@@ -59,7 +59,7 @@ def segment(
     if not paths:
         raise InputError(f"source {source}: holds no files; give a folder of pictures or one picture")
     if codebook is None:
-        codebook = _learn(paths, root, config)
+        codebook = _learn(source, paths, config)
     started, folder = now(), run_folder("segment", config, out=out, overwrite=overwrite)
     rows: Rows = []
     seen: list[tuple[Region, ...]] = []
@@ -97,7 +97,7 @@ def _settings(
     return recogniser.config, recogniser.codebook
 
 
-def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
+def _learn(source: Path, paths: list[Path], config: "Config") -> "Codebook":
     import numpy as np
 
     from kilnsense.data.loader import load_one
@@ -105,6 +105,7 @@ def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
     from kilnsense.segment.codebook import learn_codebook
     from kilnsense.types import Frame
 
+    root = source if source.is_dir() else source.parent
     step = -(-len(paths) // LEARN_FROM)
     chosen = track(paths[::step], total=len(paths[::step]), what="learning the regions")
     items = (load_one(path, root, config.image) for path in chosen)
@@ -115,7 +116,7 @@ def _learn(paths: list[Path], root: Path, config: "Config") -> "Codebook":
             frames, config.segment, mask_of=lambda frame: judged_mask(frame, config), rng=rng
         )
     except InputError as error:
-        raise InputError(f"source {root}: no picture to learn the regions from ({error})") from error
+        raise InputError(f"source {source}: no picture to learn the regions from ({error})") from error
 
 
 def _segment(

@@ -13,6 +13,7 @@ from kilnsense.config import Config
 from kilnsense.data.folders import Sample, expect_per_class, read_samples
 from kilnsense.data.labelled import Track, read_labelled
 from kilnsense.data.splits import split_held_out
+from kilnsense.errors import ConfigError
 from kilnsense.nets.export import to_onnx, weights_to_bytes
 from kilnsense.recogniser import to_arrays, view
 from kilnsense.record.publish import publish
@@ -56,6 +57,10 @@ def read_training_samples(config: Config, *, base: Path = Path()) -> list[Sample
         KilnsenseError: parts that do not fit, missing data, a class with fewer samples than K.
     """
     check_parts(config)
+    if not config.data.root and base == Path():
+        raise ConfigError(
+            "data.root: is empty; name the folder of the labelled frames (--set data.root=FOLDER)"
+        )
     samples, _ = split_held_out(read_samples(config.data, config.classes, base=base), config.data.held_out)
     needed = config.training.samples_per_class if config.training.enabled else 2
     expect_per_class(samples, config.classes, needed, where=f"data.root {config.data.root}")
