@@ -37,13 +37,16 @@ def emit_json(verb: str, values: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({"schema": f"kilnsense.{verb}/1", **values}, allow_nan=False) + "\n")
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a small table for people on standard error."""
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object] | None]) -> None:
+    """Prints a small table for people on standard error; None in place of a row draws a rule."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        if row is None:
+            table.add_section()
+        else:
+            table.add_row(*(str(cell) for cell in row))
     people().print(table)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from kilnsense.errors import InputError
 from kilnsense.record.publish import publish
 
-THUMBNAIL = 400
+THUMBNAIL = 560
 """Largest width of a picture in the page, pixels."""
 
 JPEG_QUALITY = 82
@@ -134,10 +134,11 @@ class Report:
         title: name of the run.
         answer: the result in one sentence.
         figures: the numbers of the answer, the score first and the baseline beside it.
+        notice: what a reader must not overlook, such as that the frames are synthetic.
         frames: labelled frames, the most telling first.
         confusion: on held-out runs.
         scores: classifiers and baselines, best first.
-        plots: embedding, history.
+        plots: sureness, embedding, history.
         provenance: (what, value) pairs: model, data, versions, times.
         config: the resolved configuration, YAML.
     """
@@ -145,6 +146,7 @@ class Report:
     title: str
     answer: str
     figures: tuple[Figure, ...]
+    notice: str = ""
     frames: tuple[FrameCard, ...] = ()
     confusion: Confusion | None = None
     scores: tuple[ScoreRow, ...] = ()

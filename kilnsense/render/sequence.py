@@ -29,6 +29,7 @@ __all__ = [
     "RenderedFrame",
     "RunPlan",
     "Simulation",
+    "is_simulated",
     "live_frames",
     "parse_size",
     "plan_run",
@@ -39,6 +40,7 @@ __all__ = [
 
 FORMAT = 1
 MANIFEST = "manifest.csv"
+FACTS = "simulation.json"
 COLUMNS = (
     "path",
     "label",
@@ -269,7 +271,7 @@ def simulate(
     _prepare(out)
     try:
         rows = _collect(jobs, workers, progress)
-        _write(out / "simulation.json", _describe(jobs, simulation).encode())
+        _write(out / FACTS, _describe(jobs, simulation).encode())
         half = out / f".{MANIFEST}.part"
         half.write_bytes(_table(rows))
         return half.replace(out / MANIFEST)
@@ -277,6 +279,15 @@ def simulate(
         raise StorageError(
             f"{out}: writing failed ({error.strerror}); free space or choose another folder"
         ) from error
+
+
+def is_simulated(folder: Path) -> bool:
+    """Whether the frames of this folder come from `simulate`."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("kind") == "synthetic"
 
 
 def _job(out: Path, wanted: Simulation, number: int) -> RunJob:

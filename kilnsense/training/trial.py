@@ -60,6 +60,18 @@ BASELINES = (
 )
 """(classifier, features): what is compared with every model, from nothing at all to all descriptors."""
 
+FEW_BASELINES = (
+    ("majority", "none"),
+    ("knn", "mean luminance"),
+    ("svm", "16x16 pixels"),
+    ("mlp", "16x16 pixels"),
+    ("svm", "region statistics"),
+    ("svm", "descriptors"),
+)
+"""One or two of each kind of features, the strongest known among them, for a quick comparison."""
+
+Baselines = Sequence[tuple[str, str]]
+
 
 def compare_models(
     config: Config, trained: Trained, test: Labelled, *, classifiers: Sequence[str], features: str
@@ -85,23 +97,25 @@ def compare_models(
     return rows
 
 
-def compare_baselines(config: Config, trained: Trained, test: Labelled) -> list[Row]:
-    """One row for each of `BASELINES`, fitted on the frames of `trained`."""
+def compare_baselines(
+    config: Config, trained: Trained, test: Labelled, *, baselines: Baselines = BASELINES
+) -> list[Row]:
+    """One row for each of the baselines, fitted on the frames of `trained`."""
     named = np.full(len(test), "accepted")
     count = len(config.classes)
     return [
         Row(kind, features, True, measure(test.labels, predicted, named, classes=count))
         for kind, features, predicted in judge_baselines(
-            config, trained, look_all(test, trained.codebook, config)
+            config, trained, look_all(test, trained.codebook, config), baselines=baselines
         )
     ]
 
 
 def judge_baselines(
-    config: Config, trained: Trained, sights: Sequence[Sight]
+    config: Config, trained: Trained, sights: Sequence[Sight], *, baselines: Baselines = BASELINES
 ) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
-    """Classifier, features and (N,) predicted class indices for each of `BASELINES`."""
-    for kind, features in BASELINES:
+    """Classifier, features and (N,) predicted class indices for each of the baselines."""
+    for kind, features in baselines:
         model = build_classifier(kind, {}, seed=config.seed)
         model.fit(_columns(trained.sights, features, config), trained.data.labels)
         table = class_probabilities(model, _columns(sights, features, config), classes=len(config.classes))
@@ -158,6 +172,7 @@ def judge_held_out(
     *,
     base: Path = Path(),
     classifiers: Sequence[str] = ("knn", "svm", "mlp"),
+    baselines: Baselines = FEW_BASELINES,
 ) -> Trial:
     """Judges the groups of `data.held_out` by a model that was trained without them.
 
@@ -167,6 +182,7 @@ def judge_held_out(
         recogniser: the same model from its bundle.
         base: what a relative `data.root` starts from.
         classifiers: compared on the same networks.
+        baselines: compared too.
 
     Raises:
         ConfigError: no group is held out.
@@ -179,12 +195,13 @@ def judge_held_out(
     compared = compare_models(config, learned.trained, data, classifiers=classifiers, features="fused")
     sights = look_all(data, recogniser.codebook, config)
     evaluation = evaluate(recogniser, sights, data.labels)
+    beaten = compare_baselines(config, learned.trained, data, baselines=baselines)
     return Trial(
         evaluation=evaluation,
         sights=sights,
         records=tuple(recognise(data.frames, recogniser)),
         data=data,
-        rows=(*_best_first(compared), *_best_first(compare_baselines(config, learned.trained, data))),
+        rows=(*_best_first(compared), *_best_first(beaten)),
     )
 
 

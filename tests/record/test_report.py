@@ -33,6 +33,7 @@ def card(state: str | None, truth: str = "under", caption: str = "run/1.png") ->
 REPORT = Report(
     title="run <1>",
     answer="It is right & says so.",
+    notice="Rendered frames.",
     figures=(Figure("balanced accuracy", "0.912"), Figure("best baseline", "0.743", "descriptors")),
     frames=(card("under"), card("over"), card(None), card("over", truth="")),
     confusion=Confusion(("under", "over"), ((3, 1), (0, 0))),
@@ -92,6 +93,7 @@ def test_texts_are_escaped() -> None:
 def test_the_answer_comes_before_everything_else() -> None:
     text = render_report(REPORT)
     marks = [
+        "Rendered frames.",
         "right &amp; says so",
         "0.912",
         "0.743",
@@ -128,8 +130,8 @@ def test_confusion_shares_are_of_the_row_and_empty_rows_are_zero() -> None:
 def test_pictures_are_reduced_jpegs_with_the_right_colours() -> None:
     data = card("under").picture.removeprefix("data:image/jpeg;base64,")
     image = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert image.size == (400, 150)
-    assert np.abs(np.asarray(image)[75, 200].astype(int) - (230, 120, 20)).max() <= 4
+    assert image.size == (560, 210)
+    assert np.abs(np.asarray(image)[100, 280].astype(int) - (230, 120, 20)).max() <= 4
 
 
 def test_a_bare_report_is_a_whole_page() -> None:

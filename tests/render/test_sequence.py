@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kilnsense.errors import ConfigError, InputError, StorageError
-from kilnsense.render.sequence import COLUMNS, Simulation, parse_size, simulate
+from kilnsense.render.sequence import COLUMNS, Simulation, is_simulated, parse_size, simulate
 
 SMALL = (64, 48)
 
@@ -67,6 +67,8 @@ def test_manifest_pictures_and_masks_fit_together(tmp_path: Path) -> None:
         assert row["label"] in ("under", "normal", "over")
     facts = json.loads((tmp_path / "out" / "simulation.json").read_text())
     assert facts["kind"] == "synthetic"
+    assert is_simulated(tmp_path / "out")
+    assert not is_simulated(tmp_path)
     assert facts["seed"] == 0
     assert [run["name"] for run in facts["runs"]] == ["run000", "run001"]
     assert facts["difficulty"]["decoupled_share"] == 0.3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kilnsense.errors import InputError
-from kilnsense.segment.overlay import TINTS, overlay
+from kilnsense.segment.overlay import TINTS, named_overlay, overlay
 from kilnsense.segment.regions import regions
 from kilnsense.types import Frame, Segmentation
 
@@ -40,6 +40,16 @@ def test_each_side_is_tinted_its_own_way() -> None:
     assert (drawn[200:280, 300:340] == TINTS[0]).all(axis=2).any() or (
         drawn[200:280, 300:340] == TINTS[1]
     ).all(axis=2).any()
+
+
+def test_names_stand_inside_their_regions() -> None:
+    frame, segmentation = halves(640, 480)
+    drawn = named_overlay(frame, segmentation, regions(frame, segmentation, min_area=0.002))
+    assert drawn.shape == (480, 640, 3)
+    ink = (drawn == 240).all(axis=2)
+    assert ink[:, 40:280].sum() > 50
+    assert ink[:, 360:600].sum() > 50
+    assert not ink[:, 300:340].any()
 
 
 def test_the_frame_itself_is_left_alone() -> None:
