@@ -55,17 +55,20 @@ def measure_label(label: str, given: argparse.Namespace) -> list[dict[str, objec
     tests = {str(folder): read(config, folder, test=True) for folder in given.test}
     for folder, test in tests.items():
         check_new(data, test, Path(folder))
-    whole = Split(config, data, tests, given.classifiers)
-    classes = len(config.classes)
-    if tests:
+    return answer(label, Split(config, data, tests, given.classifiers), given, name="unseen clips")
+
+
+def answer(label: str, whole: Split, given: argparse.Namespace, *, name: str) -> list[dict[str, object]]:
+    """The rows of one whole set: in folds where it names no tests."""
+    if whole.tests:
         (answers,) = judge_splits([whole], processes=1)
-        rows = [answers]
+        repeats = [answers]
     else:
-        splits = fold_splits(whole, folds=given.folds, repeats=given.repeats, name="unseen clips")
+        splits = fold_splits(whole, folds=given.folds, repeats=given.repeats, name=name)
         parts = list(judge_splits(splits, processes=given.processes))
         each = [parts[start : start + given.folds] for start in range(0, len(parts), given.folds)]
-        rows = [[pool_folds(same) for same in zip(*folds, strict=True)] for folds in each]
-    return table_rows(label, rows, classes=classes)
+        repeats = [[pool_folds(same) for same in zip(*folds, strict=True)] for folds in each]
+    return table_rows(label, repeats, classes=len(whole.config.classes))
 
 
 def main() -> None:
