@@ -17,6 +17,7 @@ from kilnsense.classify.decide import decide
 from kilnsense.classify.familiarity import Familiarity
 from kilnsense.classify.models import class_probabilities
 from kilnsense.config import Config
+from kilnsense.errors import BundleError
 from kilnsense.features.descriptors import describe, select_blocks, split_blocks
 from kilnsense.features.embed import open_onnx
 from kilnsense.features.fuse import to_features
@@ -91,23 +92,26 @@ def open_recogniser(bundle: Bundle | Path, *, threads: int = 1) -> Recogniser:
     """Makes a bundle, or the folder of one, ready to judge frames.
 
     Raises:
-        BundleError: the folder is no whole, unaltered bundle of a known format.
+        BundleError: the folder is no whole, unaltered bundle of a known format, or lacks what judging needs.
     """
     if isinstance(bundle, Path):
         bundle = load_bundle(bundle)
     encode = None
     if bundle.encoder_onnx is not None:
         encode = open_onnx(bundle.encoder_onnx, names=bundle.config.branches.views, threads=threads)
-    return Recogniser(
-        config=bundle.config,
-        model_id=bundle.model_id,
-        codebook=codebook_from_arrays(bundle.arrays, bundle.config.segment.names),
-        encode=encode,
-        classifier=bundle.classifier,
-        calibration=_calibration(bundle.arrays),
-        familiarity=Familiarity.from_arrays(bundle.arrays),
-        min_confidence=bundle.thresholds["min_confidence"],
-    )
+    try:
+        return Recogniser(
+            config=bundle.config,
+            model_id=bundle.model_id,
+            codebook=codebook_from_arrays(bundle.arrays, bundle.config.segment.names),
+            encode=encode,
+            classifier=bundle.classifier,
+            calibration=_calibration(bundle.arrays),
+            familiarity=Familiarity.from_arrays(bundle.arrays),
+            min_confidence=bundle.thresholds["min_confidence"],
+        )
+    except (KeyError, IndexError) as error:
+        raise BundleError(f"bundle {bundle.model_id}: holds no {error}; train again") from error
 
 
 def to_arrays(recogniser: Recogniser) -> dict[str, NDArray[Any]]:

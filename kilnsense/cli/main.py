@@ -72,8 +72,8 @@ def run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         for extra, modules in EXTRAS.items():
             if (error.name or "").partition(".")[0] in modules:
-                verb = " ".join(["kilnsense", *arguments[:1]])
-                return _explain(f"{verb}: needs {error.name}; install kilnsense[{extra}]", 2)
+                verb = f"`kilnsense {arguments[0]}`"
+                return _explain(f"{verb} needs {error.name}; install kilnsense[{extra}]", 2)
         return _unexpected(error)
     except (KeyboardInterrupt, typer.Abort):
         return _explain("interrupted", 130)
