@@ -46,7 +46,7 @@ def histogram(pixels: NDArray[np.uint8], heights: NDArray[np.float32], config: S
     step = -(-len(pixels) // SAMPLE)
     chosen = np.ascontiguousarray(pixels[::step])
     points = space_of(config.space).from_srgb(chosen)
-    boxes = boxes_of(chosen)
+    boxes = boxes_of(chosen).astype(np.intp)
     columns = [points[:, 0], points[:, 1], points[:, 2]]
     if config.position_weight > 0:
         up = heights[::step]

@@ -11,6 +11,7 @@ from kilnsense.segment.space import Points, box_shapes, boxes_of, space_of
 
 _BLOCK = 1 << 16
 _UNDECIDED = -2
+_HOLD = 0.8  # 0: a border in the middle, 1: a pixel leaves its region at the centre of the other only
 _TIE = 4e-3  # squared distances nearer than this are equal in float32: the first centre wins everywhere
 
 
@@ -47,7 +48,7 @@ def label_pixels(pixels: NDArray[np.uint8], centres: Points, *, space: str) -> N
     labels = np.empty(len(pixels), np.int8)
     for start in range(0, len(pixels), _BLOCK):
         block = pixels[start : start + _BLOCK]
-        part = table[boxes_of(block)]
+        part = table.take(boxes_of(block))
         open_ones = np.flatnonzero(part == _UNDECIDED)
         if len(open_ones):
             part[open_ones] = nearest(convert(block.take(open_ones, axis=0)), centres)
@@ -66,6 +67,26 @@ def label_places(
         points = np.concatenate([block, heights[start : start + _BLOCK, None]], axis=1)
         labels[start : start + _BLOCK] = nearest(points, centres)
     return labels
+
+
+def label_after(points: Points, before: NDArray[np.int8], centres: Points) -> NDArray[np.int8]:
+    """As `nearest`, (n,) int8, but a pixel keeps the label that it had unless another is clearly nearer.
+
+    The border to another centre lies at 90 % of the way to it instead of half way: what flickers about a
+    border stays, what moves goes over.
+
+    Args:
+        points: (n, d) float32. before: (n,) labels in the frame before, -1 for none. centres: (k, d) float32.
+    """
+    scores = _scores(points, centres)
+    label = _lowest(scores)
+    changed = np.flatnonzero((label != before) & (before >= 0))
+    last, fresh = before[changed], label[changed]
+    apart = ((centres[:, None] - centres[None]) ** 2).sum(axis=2)
+    lead = scores[last, changed] - scores[fresh, changed]
+    held = lead < _HOLD * apart[last, fresh]
+    label[changed[held]] = last[held]
+    return label
 
 
 def _table(centres: Points, space: str) -> NDArray[np.int8]:

@@ -11,7 +11,7 @@ from kilnsense.segment.codebook import Codebook, judged_pixels
 from kilnsense.segment.histogram import Histogram, histogram
 from kilnsense.segment.identity import exposed, likely_stop, match
 from kilnsense.segment.kmeans import lloyd, plus_plus
-from kilnsense.segment.labels import label_pixels, label_places, nearest
+from kilnsense.segment.labels import label_after, label_pixels, label_places, nearest
 from kilnsense.segment.space import Points, space_of
 from kilnsense.types import Frame, Region, Segmentation
 
@@ -35,19 +35,22 @@ def segment(
         codebook: seeds the clusters and names them.
         config: space, position channel, restarts, minimum area; as when the codebook was learned.
         mask: (H, W) True where a pixel is judged; None: everywhere. The others get the label -1.
-        previous: the segmentation of the frame before on video, as one more start.
+        previous: the segmentation of the frame before on video: one more start, and a pixel near a border
+            between two regions stays in the one that it was in.
 
     Raises:
-        InputError: the mask does not fit the frame or leaves no pixel.
+        InputError: the mask does not fit the frame or leaves no pixel, or `previous` is of another size or
+            has other names.
     """
+    if previous is not None:
+        _check_previous(previous, frame, codebook)
     pixels, heights = judged_pixels(frame, mask)
     points = histogram(pixels, heights, config)
     centres, inertia = _fit(points, codebook, config, previous)
-    if config.position_weight > 0:
-        places = heights * np.float32(config.position_weight)
-        flat = label_places(pixels, places, centres, space=config.space)
-    else:
-        flat = label_pixels(pixels, centres, space=config.space)
+    before = None
+    if previous is not None:
+        before = previous.labels.ravel() if mask is None else previous.labels[mask]
+    flat = _label(pixels, heights, centres, config, before)
     shape = frame.pixels.shape[:2]
     labels = flat.reshape(shape) if mask is None else np.full(shape, -1, np.int8)
     if mask is not None:
@@ -104,6 +107,33 @@ def _region(
             float((rows @ (np.arange(height) + 0.5)) / count / height),
         ),
     )
+
+
+def _label(
+    pixels: NDArray[np.uint8],
+    heights: NDArray[np.float32],
+    centres: Points,
+    config: SegmentConfig,
+    before: NDArray[np.int8] | None,
+) -> NDArray[np.int8]:
+    weight = np.float32(config.position_weight)
+    if before is None and weight == 0:
+        return label_pixels(pixels, centres, space=config.space)
+    if before is None:
+        return label_places(pixels, heights * weight, centres, space=config.space)
+    points = space_of(config.space).from_srgb(pixels)
+    if weight > 0:
+        points = np.concatenate([points, (heights * weight)[:, None]], axis=1)
+    return label_after(points, before, centres)
+
+
+def _check_previous(previous: Segmentation, frame: Frame, codebook: Codebook) -> None:
+    if previous.labels.shape != frame.pixels.shape[:2] or previous.names != codebook.names:
+        raise InputError(
+            f"segment: previous is {previous.labels.shape} with the names {', '.join(previous.names)}, "
+            f"the frame {frame.pixels.shape[:2]} with {', '.join(codebook.names)}; "
+            "pass the frame before of the same camera, or none"
+        )
 
 
 def _fit(

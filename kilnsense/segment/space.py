@@ -61,15 +61,14 @@ def space_of(name: str) -> Space:
     return pick(SPACES, name, kind="segment.space")
 
 
-def boxes_of(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """The histogram box of each colour: (n, 3) uint8 sRGB -> (n,) 0..32767."""
+def boxes_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """The histogram box of each colour: (n, 3) uint8 sRGB -> (n,) uint16 0..32767."""
     red, green, blue = cv2.split(np.ascontiguousarray(pixels).reshape(-1, 1, 3))
-    box = np.asarray(red, np.uint8).ravel().astype(np.intp)
-    box >>= 3
-    for channel in (green, blue):
-        box <<= 5
-        box += np.asarray(channel, np.uint8).ravel() >> 3
-    return box
+    upper = np.uint8(0xF8)
+    box = np.left_shift(np.bitwise_and(red, upper), 7, dtype=np.uint16)
+    box |= np.left_shift(np.bitwise_and(green, upper), 2, dtype=np.uint16)
+    box |= np.right_shift(blue, 3)
+    return np.asarray(box.ravel(), np.uint16)
 
 
 @dataclass(frozen=True, eq=False)

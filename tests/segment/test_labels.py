@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kilnsense.segment.labels import label_pixels, label_places
+from kilnsense.segment.labels import label_after, label_pixels, label_places
 from kilnsense.segment.space import boxes_of, space_of
 
 
@@ -30,6 +30,14 @@ def test_place_is_a_fourth_coordinate() -> None:
     heights = np.array([0, 10, 30, 40], np.float32)
     centres = np.array([[0, 0, 0, 5], [0, 0, 0, 35]], np.float32)
     assert label_places(pixels, heights, centres, space="lab").tolist() == [0, 0, 1, 1]
+
+
+def test_the_border_lies_farther_from_the_last_label() -> None:
+    """Centres at 0, 50 and 100: without a past the borders are at 25 and 75; a past moves them to 90 %."""
+    centres = np.array([[0], [50], [100]], np.float32)
+    points = np.array([[24], [26], [44], [46], [89], [91], [100], [6], [4]], np.float32)
+    before = np.array([-1, -1, 0, 0, 0, 0, 0, 1, 1], np.int8)
+    assert label_after(points, before, centres).tolist() == [0, 1, 0, 1, 0, 2, 2, 1, 0]
 
 
 def test_box_numbers_are_the_upper_five_bits() -> None:

@@ -110,6 +110,38 @@ def test_a_warm_start_finds_the_same_scene() -> None:
     assert wrong(segment(scene(2, stops=0.4), codebook, CONFIG, previous=before), truth()) < 0.01
 
 
+@pytest.mark.parametrize("options", [{}, {"position_weight": 10.0}])
+def test_what_flickers_about_a_border_keeps_its_name_on_video(options: dict[str, object]) -> None:
+    """Mottled middle tones change sides from frame to frame when each frame stands alone."""
+    config = SegmentConfig(names=CONFIG.names, **options)
+
+    def mottled(seed: int) -> Frame:
+        middle = COLOURS[1:3].mean(axis=0) + np.random.default_rng(seed).normal(0, 14, (20, 40, 1))
+        pixels = scene(seed).pixels.copy()
+        pixels[5:25, 75:115] = np.clip(middle, 0, 255)
+        return Frame(pixels)
+
+    codebook, first, second = book(config), mottled(1), mottled(2)
+    before = segment(first, codebook, config)
+    alone, held = segment(second, codebook, config), segment(second, codebook, config, previous=before)
+    block = (slice(5, 25), slice(75, 115))
+    assert (alone.labels[block] != before.labels[block]).mean() > 0.3
+    assert (held.labels[block] != before.labels[block]).mean() < 0.1
+
+
+def test_a_region_that_moves_is_followed_on_video() -> None:
+    codebook = book()
+    before = segment(scene(1, without=3), codebook, CONFIG)
+    assert wrong(segment(scene(2), codebook, CONFIG, previous=before), truth()) < 0.01
+
+
+def test_the_frame_before_must_be_of_the_same_camera() -> None:
+    before = segment(scene(1), book(), CONFIG)
+    small = Frame(np.ascontiguousarray(scene(2).pixels[:60]))
+    with pytest.raises(InputError, match="pass the frame before of the same camera"):
+        segment(small, book(), CONFIG, previous=before)
+
+
 def test_masked_pixels_are_labelled_minus_one_and_do_not_count() -> None:
     frame, mask = scene(2), np.ones((90, 120), bool)
     mask[BLOCKS[3]] = False
