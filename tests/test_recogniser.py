@@ -58,7 +58,9 @@ def test_a_verdict_does_not_depend_on_the_batch(frames: list[Frame], tiny_recogn
     alone = [recognise([frame], tiny_recogniser)[0] for frame in frames]
     backwards = recognise(frames[::-1], tiny_recogniser)[::-1]
     for one, two, three in zip(together, alone, backwards, strict=True):
-        assert one.verdict is not None and two.verdict is not None and three.verdict is not None
+        assert one.verdict is not None
+        assert two.verdict is not None
+        assert three.verdict is not None
         assert one.verdict.probabilities == pytest.approx(two.verdict.probabilities, abs=1e-5)
         assert one.verdict.probabilities == pytest.approx(three.verdict.probabilities, abs=1e-5)
         assert one.verdict.reason == two.verdict.reason == three.verdict.reason
