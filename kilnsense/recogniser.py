@@ -139,7 +139,7 @@ def recognise(items: Sequence[Frame | Failure], recogniser: Recogniser) -> list[
     return [
         _failure_record(item, recogniser.model_id)
         if isinstance(item, Failure)
-        else _record(item, next(verdicts), recogniser.model_id)
+        else to_record(item, next(verdicts), recogniser.model_id)
         for item in items
     ]
 
@@ -236,7 +236,8 @@ def join(
     return to_features(embeddings, chosen, descriptor_blocks=parts), blocks
 
 
-def _record(frame: Frame, verdict: Verdict, model_id: str) -> Record:
+def to_record(frame: Frame, verdict: Verdict, model_id: str) -> Record:
+    """The row of a frame that was judged."""
     return Record(
         path=frame.source,
         sha256=frame.sha256,

@@ -14,7 +14,7 @@ from kilnsense.data.labelled import Labelled, read_labelled
 from kilnsense.data.splits import check_disjoint, split_held_out
 from kilnsense.errors import ConfigError
 from kilnsense.features.descriptors import split_blocks
-from kilnsense.recogniser import Recogniser, Sight, look, recognise
+from kilnsense.recogniser import Recogniser, Sight, look, to_record
 from kilnsense.segment.codebook import Codebook
 from kilnsense.training.evaluate import Evaluation, Measures, evaluate, measure
 from kilnsense.training.learn import Learned, Trained, fit_model
@@ -74,40 +74,47 @@ Baselines = Sequence[tuple[str, str]]
 
 
 def compare_models(
-    config: Config, trained: Trained, test: Labelled, *, classifiers: Sequence[str], features: str
+    config: Config,
+    trained: Trained,
+    sights: Sequence[Sight],
+    labels: NDArray[np.int64],
+    *,
+    classifiers: Sequence[str],
+    features: str,
 ) -> list[Row]:
     """One row per classifier, each a whole model on the same trained networks.
 
     Args:
         config: the model; its classifier is replaced, with the options of the config where it is the same.
         trained: networks and looked-at frames, see `train_networks`.
-        test: frames of groups that training has not seen.
+        sights, labels: frames of groups that training has not seen, looked at, and their class indices.
         classifiers: names in CLASSIFIERS.
         features: how the rows are called.
 
     Raises:
-        InputError: a group is in training too, or there are no frames.
+        InputError: there are no frames.
     """
-    check_disjoint(trained.data.groups.tolist(), test.groups.tolist())
-    sights = look_all(test, trained.codebook, config)
     rows = []
     for name in classifiers:
         learned = fit_model(with_classifier(config, name), trained)
-        rows.append(Row(name, features, False, evaluate(learned.recogniser, sights, test.labels).measures))
+        rows.append(Row(name, features, False, evaluate(learned.recogniser, sights, labels).measures))
     return rows
 
 
 def compare_baselines(
-    config: Config, trained: Trained, test: Labelled, *, baselines: Baselines = BASELINES
+    config: Config,
+    trained: Trained,
+    sights: Sequence[Sight],
+    labels: NDArray[np.int64],
+    *,
+    baselines: Baselines = BASELINES,
 ) -> list[Row]:
     """One row for each of the baselines, fitted on the frames of `trained`."""
-    named = np.full(len(test), "accepted")
+    named = np.full(len(labels), "accepted")
     count = len(config.classes)
     return [
-        Row(kind, features, True, measure(test.labels, predicted, named, classes=count))
-        for kind, features, predicted in judge_baselines(
-            config, trained, look_all(test, trained.codebook, config), baselines=baselines
-        )
+        Row(kind, features, True, measure(labels, predicted, named, classes=count))
+        for kind, features, predicted in judge_baselines(config, trained, sights, baselines=baselines)
     ]
 
 
@@ -192,14 +199,19 @@ def judge_held_out(
         raise ConfigError("data.held_out: got no group, allowed: one or more groups of the manifest to judge")
     _, kept_apart = split_held_out(read_samples(config.data, config.classes, base=base), config.data.held_out)
     data, _ = read_labelled(kept_apart, config, base=base)
-    compared = compare_models(config, learned.trained, data, classifiers=classifiers, features="fused")
+    trained = learned.trained
+    check_disjoint(trained.data.groups.tolist(), data.groups.tolist())
     sights = look_all(data, recogniser.codebook, config)
     evaluation = evaluate(recogniser, sights, data.labels)
-    beaten = compare_baselines(config, learned.trained, data, baselines=baselines)
+    compared = compare_models(config, trained, sights, data.labels, classifiers=classifiers, features="fused")
+    beaten = compare_baselines(config, trained, sights, data.labels, baselines=baselines)
     return Trial(
         evaluation=evaluation,
         sights=sights,
-        records=tuple(recognise(data.frames, recogniser)),
+        records=tuple(
+            to_record(frame, verdict, recogniser.model_id)
+            for frame, verdict in zip(data.frames, evaluation.verdicts, strict=True)
+        ),
         data=data,
         rows=(*_best_first(compared), *_best_first(beaten)),
     )
