@@ -11,15 +11,13 @@ and what speedup_sklearn, speedup_cv2 and inertia_ratio speak of: the frame is r
 
 import argparse
 import json
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from region_truth import identity, inertia, rendered_runs
+from region_truth import identity, inertia, print_identity, rendered_runs
 from sklearn.cluster import KMeans
 
 from kilnsense.config import SegmentConfig
@@ -63,12 +61,20 @@ def bench(frame: Frame, codebook, config: SegmentConfig) -> dict[str, tuple[floa
         REFERENCE: (lambda: peer(10), 1),
         OPENCV: (lambda: cv2.kmeans(lab, clusters, None, stop, 1, cv2.KMEANS_PP_CENTERS)[2], 1),
     }
-    found = {}
-    for name, (job, times) in jobs.items():
-        spent, centres = timed(job, times)
-        found[name] = (spent, inertia(lab, centres.astype(np.float32)))
-    best = found[REFERENCE][1]
-    return {name: (spent, value / best) for name, (spent, value) in found.items()}
+    found = {name: timed(job, times) for name, (job, times) in jobs.items()}
+    cost = {name: inertia(lab, centres.astype(np.float32)) for name, (_, centres) in found.items()}
+    return {name: (spent, cost[name] / cost[REFERENCE]) for name, (spent, _) in found.items()}
+
+
+def rows_of(frames: list[Frame], config: SegmentConfig) -> list[dict[str, object]]:
+    """One row per method: median milliseconds, median and worst inertia over the best of ten."""
+    codebook = learn_codebook(frames, config, rng=np.random.default_rng(0))
+    results, rows = [bench(frame, codebook, config) for frame in frames], []
+    for name in results[0]:
+        spent, ratios = np.array([result[name] for result in results]).T
+        row = {"ms": np.median(spent), "inertia_ratio": np.median(ratios), "worst": ratios.max()}
+        rows.append({"method": name} | {key: float(value) for key, value in row.items()})
+    return rows
 
 
 def main() -> None:
@@ -85,15 +91,7 @@ def main() -> None:
         paths = sorted(path for path in Path(options.frames).iterdir() if path.is_file())
         chosen = paths[:: max(1, len(paths) // options.count)][: options.count]
         frames = [Frame(cv2.resize(decode(path).pixels, SIZE)) for path in chosen]
-    codebook = learn_codebook(frames, config, rng=np.random.default_rng(0))
-    segment(frames[0], codebook, config)
-    results = [bench(frame, codebook, config) for frame in frames]
-    rows = []
-    for name in results[0]:
-        spent = statistics.median(result[name][0] for result in results)
-        ratios = [result[name][1] for result in results]
-        middle = statistics.median(ratios)
-        rows.append({"method": name, "ms": spent, "inertia_ratio": middle, "worst": max(ratios)})
+    rows = rows_of(frames, config)
     spent = {row["method"]: row["ms"] for row in rows}
     summary = {
         "data": "synthetic" if synthetic else str(options.frames),
@@ -105,18 +103,16 @@ def main() -> None:
         "identity_synthetic": identity(config),
     }
     if options.json:
-        sys.stdout.write(json.dumps(summary) + "\n")
+        print(json.dumps(summary))
         return
     print(f"{len(frames)} frames of 1920x1080 ({summary['data']}), k = {len(config.names)}")
     for row in rows:
-        quality = f"inertia {row['inertia_ratio']:.4f} (worst {row['worst']:.4f})"
-        print(f"{row['method']:26s} {row['ms']:9.1f} ms   {quality}")
-    print(
-        f"working scale: {summary['speedup_sklearn']:.0f} x {PEER}, {summary['speedup_cv2']:.0f} x cv2.kmeans"
-    )
-    print(f"full size: {summary['speedup_sklearn_full_size']:.0f} x {PEER}")
-    for line in summary["identity_synthetic"]:
-        print("synthetic, " + ", ".join(f"{key} {value}" for key, value in line.items()))
+        print("{method:26s} {ms:9.1f} ms   inertia {inertia_ratio:.4f} (worst {worst:.4f})".format(**row))
+    for scale, method in (("working scale", WORKING), ("full size", OURS)):
+        print(
+            f"{scale}: {spent[PEER] / spent[method]:.0f} x {PEER}, {spent[OPENCV] / spent[method]:.0f} x cv2"
+        )
+    print_identity(summary["identity_synthetic"])
 
 
 if __name__ == "__main__":

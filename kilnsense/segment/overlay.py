@@ -83,20 +83,29 @@ def _drawn(frame: Frame, segmentation: Segmentation, regions: Sequence[Region]) 
     labels = np.repeat(np.repeat(segmentation.labels, factor, axis=0), factor, axis=1)
     for slot, region in enumerate(regions):
         if region.present:
-            _draw(picture, labels == slot, TINTS[slot % len(TINTS)])
+            _tint(picture, labels == slot, TINTS[slot % len(TINTS)])
+    for slot, region in enumerate(regions):
+        if slot and region.present:
+            _outline(picture, labels >= slot, TINTS[slot % len(TINTS)])
     return picture
 
 
-def _draw(picture: Canvas, inside: NDArray[np.bool_], tint: tuple[int, int, int]) -> None:
-    """Tints a region in place and draws its outline, dark below bright, so that it shows on any ground."""
-    thickness = max(1, round(picture.shape[1] / 640))
+def _tint(picture: Canvas, inside: NDArray[np.bool_], tint: tuple[int, int, int]) -> None:
     mixed = (1 - _TINT_SHARE) * picture[inside] + _TINT_SHARE * np.array(tint)
     picture[inside] = np.rint(mixed).astype(np.uint8)
-    smooth = cv2.medianBlur(inside.astype(np.uint8), 2 * (picture.shape[1] // 320) + 3)
-    outlines, _ = cv2.findContours(smooth, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    least = (picture.shape[1] / 40) ** 2 / 4  # specks would bury the picture in lines
+
+
+def _outline(picture: Canvas, inside: NDArray[np.bool_], tint: tuple[int, int, int]) -> None:
+    """Draws where a region and all lighter ones end: each border once, dark below bright to show anywhere."""
+    width = picture.shape[1]
+    thickness = max(1, round(width / 640))
+    smooth = cv2.medianBlur(inside.astype(np.uint8), 2 * (width // 240) + 3)
+    rim = 4 * thickness  # the picture's own edge is no border: let the lines run outside
+    wider = cv2.copyMakeBorder(smooth, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
+    outlines, _ = cv2.findContours(wider, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(-rim, -rim))
+    least = (width / 40) ** 2  # specks would bury the picture in lines
     drawn = [line for line in outlines if cv2.contourArea(line) >= least]
-    cv2.drawContours(picture, drawn, -1, (0, 0, 0), 3 * thickness)
+    cv2.drawContours(picture, drawn, -1, (0, 0, 0), thickness + 2)
     cv2.drawContours(picture, drawn, -1, tint, thickness)
 
 
@@ -105,9 +114,9 @@ def _legend(width: int, regions: Sequence[Region]) -> Canvas:
     font = ImageFont.load_default(size)
     texts = [f"{region.name}  {_share(region)}" for region in regions]
     cell = round(max(font.getlength(text) for text in texts) + 4.2 * size)
-    columns = max(1, min(len(regions), width // cell))
+    rows = -(-len(regions) // max(1, min(len(regions), width // cell)))
+    columns = -(-len(regions) // rows)  # rows of equal length
     line = 2 * size
-    rows = -(-len(regions) // columns)
     strip = Image.new("RGB", (width, rows * line + size), _PAPER)
     draw = ImageDraw.Draw(strip)
     for slot, (region, text) in enumerate(zip(regions, texts, strict=True)):
