@@ -89,3 +89,14 @@ def tiny_bundle(tiny_training: tuple) -> Path:  # type: ignore[type-arg]
 @pytest.fixture(scope="session")
 def tiny_recogniser(tiny_bundle: Path) -> Recogniser:
     return open_recogniser(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def tiny_trial(tiny_config: Config, tiny_learned, tiny_recogniser: Recogniser):  # type: ignore[no-untyped-def]
+    """The tiny model judged on its held-out run, beside the baselines that are fitted at once."""
+    from kilnsense.training import trial
+
+    quick = tuple(row for row in trial.BASELINES if row[0] != "mlp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "BASELINES", quick)
+        return trial.judge_held_out(tiny_config, tiny_learned, tiny_recogniser, classifiers=("knn", "svm"))

@@ -8,22 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from kilnsense.config import Config
 from kilnsense.record.report import write_report
 from kilnsense.training.showcase import make_report
-from kilnsense.training.trial import judge_held_out
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="module")
-def page(
-    tiny_config: Config, tiny_saved, tiny_learned, tiny_recogniser, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def page(tiny_saved, tiny_learned, tiny_trial, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the tiny model on its held-out run."""
-    trial = judge_held_out(tiny_config, tiny_learned, tiny_recogniser, classifiers=("knn",))
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(path, make_report(tiny_saved, tiny_learned, trial))
+    write_report(path, make_report(tiny_saved, tiny_learned, tiny_trial))
     return path
 
 

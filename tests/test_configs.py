@@ -1,0 +1,38 @@
+"""Every config of the project loads, fits together, and is used somewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from kilnsense.assemble import check_parts, make_encoder
+from kilnsense.config import load_config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").iterdir())
+
+
+def test_there_are_configs_and_nothing_else() -> None:
+    assert CONFIGS
+    assert [path.name for path in CONFIGS if path.suffix != ".yaml"] == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_loads_and_its_parts_fit(path: Path) -> None:
+    config = load_config(path)
+    check_parts(config)
+    assert config.name == path.stem
+    if not config.branches.pretrained:
+        assert make_encoder(config).views == config.branches.views
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_used(path: Path) -> None:
+    """Named in the README, the Makefile, a pipeline or a verb; else nobody would notice that it is wrong."""
+    places = [
+        ROOT / "README.md",
+        ROOT / "Makefile",
+        *ROOT.glob("pipelines/*"),
+        *ROOT.glob("kilnsense/cli/*.py"),
+    ]
+    texts = [place.read_text(encoding="utf-8") for place in places if place.is_file()]
+    assert any(path.name in text for text in texts), f"configs/{path.name} is named nowhere"
