@@ -63,8 +63,8 @@ class QualityConfig(Section):
     """From where on a picture is too bad to judge; 0 or 1 at the harmless end switches a check off."""
 
     dark_below: float = Field(30.0, ge=0, le=255, description="99th percentile of the luma, 0..255")
-    saturated_above: Share = Field(0.4, description="share of pixels with a channel at 250 or above")
-    blurred_below: float = Field(2.0, ge=0, description="variance of the Laplacian of the luma")
+    saturated_above: Share = Field(0.4, description="share of pixels with two channels at 250 or above")
+    blurred_below: float = Field(5.0, ge=0, description="variance of the Laplacian of the luma at 480 width")
     hazy_above: Share = Field(0.9, description="haze, 0 clear to 1 nothing but veil")
 
 

@@ -25,6 +25,9 @@ def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | Non
     Haze is the 5th over the 95th percentile of the smoothed 8-bit luma: dust mixes every sight line with the
     same veil, which lifts the dark end towards the bright one. It is 0 in a black picture, which is dark.
 
+    A pixel is saturated where two channels or all have clipped: red alone clips on any hot bed, and
+    green still tells it from a hotter one.
+
     Args:
         frame: the picture, at the width that the thresholds were chosen for.
         config: the thresholds.
@@ -45,12 +48,14 @@ def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | Non
     smooth = cv2.blur(luma, (5, 5))
     low, high = _percentile(smooth, mask, 5), _percentile(smooth, mask, 95)
     haze = low / high if high >= _DARKEST_BRIGHT else 0.0
-    saturated = float((pixels.max(axis=2) >= _CLIPPED)[mask].mean())
+    clipped = (pixels >= _CLIPPED)[mask]
+    saturated = float((np.count_nonzero(clipped, axis=1) >= 2).mean())
     sharpness = float(np.var(edges[mask], dtype=np.float64))
+    dark = bright < config.dark_below
     found = {
-        "dark": bright < config.dark_below,
+        "dark": dark,
         "saturated": saturated > config.saturated_above,
-        "blurred": sharpness < config.blurred_below,
+        "blurred": not dark and sharpness < config.blurred_below,  # weak edges are what darkness does
         "hazy": haze > config.hazy_above,
     }
     return Quality(

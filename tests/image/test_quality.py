@@ -10,7 +10,7 @@ from kilnsense.errors import InputError
 from kilnsense.image.quality import assess, frozen_frames
 from kilnsense.types import Frame
 
-CONFIG = QualityConfig(blurred_below=4.0)
+CONFIG = QualityConfig()
 
 
 def scene(seed: int = 0) -> NDArray[np.float64]:
@@ -46,6 +46,22 @@ def test_haze_grows_as_transmission_falls() -> None:
     assert haze == sorted(haze)
     assert haze[0] < 0.5
     assert haze[-1] == 1.0
+
+
+def test_red_that_clips_alone_is_a_hot_bed_and_no_fault() -> None:
+    pixels = scene() * np.array([0.0, 0.6, 0.1]) + np.array([255.0, 0.0, 0.0])
+    assert assess(frame(pixels), CONFIG).saturated == 0
+    yellow = np.clip(pixels + np.array([0.0, 200.0, 0.0]), 0, 255)
+    assert "saturated" in assess(frame(yellow), CONFIG).flags
+
+
+@pytest.mark.parametrize("light", [0.4, 0.7, 1.0])
+def test_only_a_picture_out_of_focus_is_blurred(light: float) -> None:
+    """A dark picture has weaker edges, yet the grain of a sharp one stays well above the threshold."""
+    sharp = frame(light * scene())
+    soft = Frame(np.asarray(cv2.GaussianBlur(sharp.pixels, (0, 0), 6), np.uint8))
+    assert assess(sharp, CONFIG).flags == ()
+    assert assess(soft, CONFIG).flags == ("blurred",)
 
 
 def test_masked_pixels_do_not_count() -> None:
