@@ -68,7 +68,7 @@ class Quality:
     Attributes:
         luminance: mean relative luminance Y of linear sRGB, 0..1.
         bright: 99th percentile of the 8-bit luma, 0..255.
-        saturated: share of the judged pixels with a channel at 250 or above, 0..1.
+        saturated: share of the judged pixels with two channels at 250 or above, 0..1.
         sharpness: variance of the Laplacian of the 8-bit luma, 0 and up.
         haze: 0 (clear) .. 1 (nothing but veil).
         flags: subset of `QUALITY_FLAGS` in that order.
