@@ -94,9 +94,9 @@ def tiny_recogniser(tiny_bundle: Path) -> Recogniser:
 @pytest.fixture(scope="session")
 def tiny_trial(tiny_config: Config, tiny_learned, tiny_recogniser: Recogniser):  # type: ignore[no-untyped-def]
     """The tiny model judged on its held-out run, beside the baselines that are fitted at once."""
-    from kilnsense.training import trial
+    from kilnsense.training.trial import judge_held_out
 
-    quick = tuple(row for row in trial.BASELINES if "mlp" not in row)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "BASELINES", quick)
-        return trial.judge_held_out(tiny_config, tiny_learned, tiny_recogniser, classifiers=("knn", "svm"))
+    quick = (("majority", "none"), ("knn", "mean luminance"), ("svm", "region statistics"))
+    return judge_held_out(
+        tiny_config, tiny_learned, tiny_recogniser, classifiers=("knn", "svm"), baselines=quick
+    )

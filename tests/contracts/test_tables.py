@@ -1,0 +1,72 @@
+"""Every entry of every table is built from its name and keeps the contract of its kind."""
+
+import numpy as np
+import pytest
+import torch
+
+from kilnsense.assemble import check_parts, make_distance, make_encoder
+from kilnsense.classify.models import CLASSIFIERS, build_classifier, class_probabilities
+from kilnsense.config import check_config
+from kilnsense.features.fuse import FUSERS, Evidence, build_fuser
+from kilnsense.metric.distances import DISTANCES
+from kilnsense.metric.losses import LOSSES
+from kilnsense.metric.miners import MINERS
+from kilnsense.nets.backbones import BACKBONES
+from kilnsense.nets.heads import HEADS
+
+BLOCKS = (("flame", 0, 4), ("bed", 4, 8), ("descriptors", 8, 11))
+HEAD_OF = {name: builder().takes for name, builder in DISTANCES.items()}
+
+
+def test_every_table_has_entries() -> None:
+    for table in (DISTANCES, LOSSES, MINERS, CLASSIFIERS, FUSERS, BACKBONES, HEADS):
+        assert len(table) > 0
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_a_distance_is_symmetric_and_zero_for_equals(name: str) -> None:
+    config = check_config({"branches": {"head": HEAD_OF[name]}, "metric": {"distance": name}}, origin="test")
+    check_parts(config)
+    distance = make_distance(config)
+    chance = torch.Generator().manual_seed(0)
+    palettes = torch.rand(6, 3, 3, generator=chance) * 60 + 20
+    x = palettes if distance.takes == "palette" else torch.rand(6, 8, generator=chance)
+    table = distance.matrix(x, x)
+    assert torch.equal(table, table.T)
+    assert table.diagonal().abs().max() == 0
+    assert (table + torch.eye(6) > 0).all()
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("trunk", BACKBONES)
+def test_an_encoder_of_every_trunk_and_head_differentiates(trunk: str, head: str) -> None:
+    values = {"branches": {"trunk": trunk, "head": head, "views": ["scale:1.0"]}}
+    encoder = make_encoder(check_config(values, origin="test"))
+    pixels = torch.randint(0, 256, (2, 1, 32, 40, 3), generator=torch.Generator().manual_seed(0))
+    out = encoder(pixels.float(), torch.ones(2, 1, 32, 40), torch.full((2, 1, 5, 3), 50.0))
+    assert out.shape[:2] == (2, 1)
+    assert torch.isfinite(out).all()
+    out.square().sum().backward()
+    assert any(p.grad is not None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("fuser", FUSERS)
+def test_every_fuser_with_every_classifier_gives_probabilities(fuser: str, classifier: str) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    rows = (rng.normal(0, 0.3, (30, 11)) + labels[:, None]).astype(np.float32)
+    opinions = rng.dirichlet((1, 1, 1), (30, 3)) + 2 * np.eye(3)[labels][:, None]
+    evidence = Evidence(opinions / opinions.sum(axis=2, keepdims=True), labels)
+    model = build_fuser(
+        fuser,
+        blocks=BLOCKS,
+        classifier=lambda: build_classifier(classifier, {}, seed=0),
+        components=3,
+        evidence=evidence,
+    ).fit(rows, labels)
+    table = class_probabilities(model, rows, classes=3)
+    assert table.shape == (30, 3)
+    np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-9)
+    if classifier != "majority":
+        assert (table.argmax(axis=1) == labels).mean() > 0.8
