@@ -42,6 +42,9 @@ from kilnsense.types import (
     Views,
 )
 
+EMBEDDING = "embedding"
+"""Name of the block of all embeddings side by side, the last one that familiarity is judged on."""
+
 Encode = Callable[[Views], Embeddings]
 BATCH = 64
 """Frames whose views are in memory together."""
@@ -229,7 +232,7 @@ def join(
     descriptors = np.stack([sight.descriptors for sight in sights])
     blocks = split_blocks(descriptors, config.segment.names)
     if embeddings is not None:
-        blocks["embedding"] = embeddings.values.reshape(len(sights), -1)
+        blocks[EMBEDDING] = embeddings.values.reshape(len(sights), -1)
     if not config.fusion.descriptors:
         return to_features(embeddings, None), blocks
     chosen, parts = select_blocks(descriptors, config.segment.names)

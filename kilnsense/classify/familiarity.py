@@ -118,28 +118,41 @@ def fit_familiarity(
 ) -> Familiarity:
     """Learns what is familiar, and from groups left out how far ordinary unseen frames lie.
 
+    The same as `know_rows`, calibrated by `held_out_signals`.
+    """
+    held = held_out_signals(blocks, groups, labels, folds=folds)
+    return calibrate_familiarity(know_rows(blocks, labels), held, quantile=quantile)
+
+
+def held_out_signals(
+    blocks: Mapping[str, Floats],
+    groups: Sequence[str],
+    labels: NDArray[np.integer[Any]],
+    *,
+    folds: int = 32,
+) -> NDArray[np.float64]:
+    """(N, B, S) signals of every frame as a judge says them that knows the frames of other groups alone.
+
     Where a block comes from a network that was trained on these very rows, leaving groups out here is not
-    enough: the network has seen them. Then hand in `signals` of outer folds to `calibrate_familiarity`.
+    enough: the network has seen them. Then take `Familiarity.signals` in outer folds.
 
     Args:
         blocks: name to (N, F) rows, such as ``descriptors``, ``embedding``, ``thumbnail``.
         groups: N group names; whole groups are left out.
         labels: (N,) class indices.
-        quantile: of the scores of frames of left-out groups that becomes 1.0.
         folds: the groups are left out in at most so many portions.
 
     Raises:
-        InputError: no block, lengths that differ, NaN, fewer than two groups, quantile outside 0..1.
+        InputError: no block, lengths that differ, NaN, fewer than two groups.
     """
     order = _checked(blocks, groups, labels)
-    plain = know_rows(blocks, labels)
-    held = np.zeros((len(labels), len(plain.references), len(SIGNALS)))
+    held = np.zeros((len(labels), len(blocks), len(SIGNALS)))
     portion = order % min(folds, int(order.max()) + 1)
     for fold in range(int(portion.max()) + 1):
         out = portion == fold
         part = _references(blocks, labels, ~out)
         held[out] = np.stack([part[name].signals(np.asarray(blocks[name])[out]) for name in blocks], axis=1)
-    return calibrate_familiarity(plain, held, quantile=quantile)
+    return held
 
 
 def calibrate_familiarity(

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from kilnsense.assemble import make_classifier, make_fuser
 from kilnsense.classify.familiarity import know_rows
 from kilnsense.classify.models import class_probabilities
+from kilnsense.classify.reference import SIGNALS
 from kilnsense.config import Config
 from kilnsense.features.fuse import NEEDS_EVIDENCE, Evidence, block_probabilities
-from kilnsense.recogniser import Sight, join
+from kilnsense.recogniser import EMBEDDING, Sight, join
 from kilnsense.types import Embeddings, Features
 
 Indices = NDArray[np.intp]
@@ -42,7 +43,8 @@ class OutOfFold:
 
     Attributes:
         probabilities: (N, C) float64, raw.
-        signals: (N, blocks, signals) float64, how far the frame lies from the fold's training frames.
+        signals: (N, 0 or 1, signals) float64, how far the embedding lies from the fold's training frames;
+            of the descriptors see `kilnsense.classify.familiarity.held_out_signals`.
         evidence: block by block, where the fusion learns from it.
     """
 
@@ -57,7 +59,7 @@ def cross_fit(
     labels: NDArray[np.int64],
     folds: Sequence[Fold],
 ) -> OutOfFold:
-    """Fits fusion and familiarity in every fold and judges its test part.
+    """Fits fusion and the familiarity of embeddings in every fold and judges its test part.
 
     Args:
         config: the model.
@@ -71,19 +73,17 @@ def cross_fit(
     if config.fusion.kind in NEEDS_EVIDENCE:
         evidence = _gather_evidence(config, rows, labels, folds)
     probabilities = np.zeros((len(labels), classes))
-    signals: list[tuple[Indices, NDArray[np.float64]]] = []
+    signals = np.zeros((len(labels), int(folds[0].embeddings is not None), len(SIGNALS)))
     for fold, (features, blocks) in zip(folds, rows, strict=True):
         # The weights of a fold come from the other folds' frames, so its own test frames stay unseen.
         seen = None if evidence is None else Evidence(evidence.probabilities[fold.train], labels[fold.train])
         fuser = make_fuser(config, features, evidence=seen)
         fuser.fit(features.values[fold.train], labels[fold.train])
         probabilities[fold.test] = class_probabilities(fuser, features.values[fold.test], classes=classes)
-        known = know_rows({name: block[fold.train] for name, block in blocks.items()}, labels[fold.train])
-        signals.append((fold.test, known.signals({name: block[fold.test] for name, block in blocks.items()})))
-    gathered = np.zeros((len(labels), *signals[0][1].shape[1:]))
-    for test, part in signals:
-        gathered[test] = part
-    return OutOfFold(probabilities, gathered, evidence)
+        if EMBEDDING in blocks:
+            known = know_rows({EMBEDDING: blocks[EMBEDDING][fold.train]}, labels[fold.train])
+            signals[fold.test] = known.signals({EMBEDDING: blocks[EMBEDDING][fold.test]})
+    return OutOfFold(probabilities, signals, evidence)
 
 
 def _gather_evidence(

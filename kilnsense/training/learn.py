@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from kilnsense.assemble import check_parts, make_fuser
 from kilnsense.classify.calibrate import fit_calibration
 from kilnsense.classify.decide import FAMILIAR, decide
-from kilnsense.classify.familiarity import calibrate_familiarity, know_rows
+from kilnsense.classify.familiarity import calibrate_familiarity, held_out_signals, know_rows
 from kilnsense.config import Config, DecideConfig
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds, usable_folds
+from kilnsense.features.descriptors import split_blocks
 from kilnsense.features.fuse import Evidence
 from kilnsense.recogniser import Encode, Recogniser, Sight, embed, join, judged_mask, look
 from kilnsense.seeds import generator
@@ -36,6 +37,7 @@ class Trained:
         folds: splits by group, each with what networks that saw its training part alone make of all frames.
         final: networks that saw all frames, or None where none are wanted.
         embeddings: what those make of the frames.
+        signals: (N, blocks, signals) float64, how far the descriptors of each frame lie from other groups'.
     """
 
     codebook: Codebook
@@ -44,6 +46,7 @@ class Trained:
     folds: tuple[Fold, ...]
     final: Network | None
     embeddings: Embeddings | None
+    signals: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +136,9 @@ def train_networks(
         for number, (train, test) in enumerate(splits, start=1)
     )
     final = network(np.arange(len(data)), "final")
-    return Trained(codebook, sights, data, folds, final, embedded(final))
+    described = split_blocks(np.stack([sight.descriptors for sight in sights]), config.segment.names)
+    signals = held_out_signals(described, groups, data.labels)
+    return Trained(codebook, sights, data, folds, final, embedded(final), signals)
 
 
 def fit_model(config: Config, trained: Trained) -> Learned:
@@ -154,9 +159,10 @@ def fit_model(config: Config, trained: Trained) -> Learned:
     features, blocks = join(sights, trained.embeddings, config)
     fuser = make_fuser(config, features, evidence=judged.evidence).fit(features.values, data.labels)
     known = know_rows(blocks, data.labels)
-    familiarity = calibrate_familiarity(known, judged.signals, quantile=config.decide.familiar_quantile)
+    signals = np.concatenate([trained.signals, judged.signals], axis=1)
+    familiarity = calibrate_familiarity(known, signals, quantile=config.decide.familiar_quantile)
     calibration = fit_calibration(judged.probabilities, data.labels, data.groups.tolist())
-    scores = Scores(data.classes, calibration.apply(judged.probabilities), familiarity.judge(judged.signals))
+    scores = Scores(data.classes, calibration.apply(judged.probabilities), familiarity.judge(signals))
     border = confidence_border(scores, config.decide)
     verdicts = decide(scores, [sight.quality for sight in sights], min_confidence=border)
     recogniser = Recogniser(
