@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 
 # Idle OpenMP threads that spin starve the other processes of a small machine (up to 70 times slower).
 export OMP_WAIT_POLICY := PASSIVE
+export OMP_NUM_THREADS := 1
 export HF_HUB_OFFLINE := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
