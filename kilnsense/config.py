@@ -128,6 +128,7 @@ class TrainingConfig(Section):
     )
     mixed_precision: bool = Field(True, description="on a GPU only")
     threads: Count = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class AugmentConfig(Section):

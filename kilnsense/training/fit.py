@@ -154,9 +154,9 @@ class _Run:
         )
         self.neighbours = self._kept(examples.train, "neighbours") if len(examples.validation) else None
         self.fingerprint = fingerprint(
-            [config.model_dump(mode="json", exclude={"threads", "mixed_precision"}), seed, encoder.views],
+            [config.model_dump(mode="json", exclude={"threads", "mixed_precision", "device"}), encoder.views],
             [objective.distance.name, objective.margin, objective.origin, examples.groups.tolist()],
-            [examples.labels.tolist(), examples.train.tolist(), examples.validation.tolist()],
+            [seed, examples.labels.tolist(), examples.train.tolist(), examples.validation.tolist()],
             weights=self.best_state,
         )
 

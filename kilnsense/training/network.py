@@ -6,14 +6,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from kilnsense.assemble import make_encoder
-from kilnsense.config import Config
+from kilnsense.config import Config, TrainingConfig
 from kilnsense.data.augment import build_augmentation
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import holdout_groups, usable_folds
-from kilnsense.errors import InputError
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.encode import encode
 from kilnsense.recogniser import Sight, view
@@ -31,16 +32,21 @@ class Network:
     """A trained encoder.
 
     Attributes:
-        encoder: at its best epoch.
+        encoder: at its best epoch, on the CPU: bundles are written and read there.
         result: how it got there.
+        device: where it was trained, and where it encodes.
     """
 
     encoder: Encoder
     result: FitResult
+    device: str = "cpu"
 
     def encode(self, views: Views) -> Embeddings:
         """Embeddings by torch, as training sees them."""
-        return encode(self.encoder, views)
+        try:
+            return encode(self.encoder.to(self.device), views, device=self.device)
+        finally:
+            self.encoder.to("cpu")
 
 
 def train_network(
@@ -62,7 +68,12 @@ def train_network(
         part: name of this training: seeds and the checkpoint are its own.
         checkpoints: folder of ``<part>.safetensors``; None: no checkpoint.
         progress: called after every epoch.
+
+    Raises:
+        ConfigError: see `choose_device` and `fit_encoder`.
+        InputError: see `split_rows`.
     """
+    device = choose_device(config.training)
     encoder = make_encoder(config, part=f"network.{part}")
     train, validation = split_rows(config, data, rows, part=part)
     examples = Examples(
@@ -73,7 +84,7 @@ def train_network(
         validation=validation.astype(np.int64),
     )
     result = fit_encoder(
-        encoder,
+        encoder.to(device),
         examples,
         build_objective(config.metric),
         config=config.training,
@@ -81,7 +92,22 @@ def train_network(
         checkpoint=checkpoints / f"{part}.safetensors" if checkpoints else None,
         progress=progress,
     )
-    return Network(encoder, result)
+    return Network(encoder.to("cpu"), result, device)
+
+
+def choose_device(config: TrainingConfig) -> str:
+    """Where to train, ``cpu`` or ``cuda``; ``auto`` is ``cuda`` where torch can use one.
+
+    Raises:
+        ConfigError: ``cuda`` is asked for where torch can use none.
+    """
+    there = torch.cuda.is_available()
+    if config.device == "cuda" and not there:
+        raise ConfigError(
+            "training.device: got 'cuda', but torch finds no CUDA device here; set training.device to auto "
+            "or cpu, or install a torch build with CUDA and the driver of the GPU"
+        )
+    return "cuda" if there and config.device != "cpu" else "cpu"
 
 
 def split_rows(
