@@ -1,8 +1,8 @@
 """Out-of-fold truth: what a model says of frames whose groups none of its parts has seen.
 
 Every fold trains its own networks, fusion and familiarity on its training groups. What comes out is the only
-evidence used for fusion weights, calibration, thresholds and the scores that a bundle states. The codebook
-alone is shared: it knows no labels.
+evidence used for fusion weights, calibration, thresholds and the scores that a bundle states. Two things are
+shared: the codebook, which knows no labels, and for `weighted` and `stack` the handful of fusion weights.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,8 @@ def cross_fit(
     probabilities = np.zeros((len(labels), classes))
     signals = np.zeros((len(labels), int(folds[0].embeddings is not None), len(SIGNALS)))
     for fold, (features, blocks) in zip(folds, rows, strict=True):
-        # The weights of a fold come from the other folds' frames, so its own test frames stay unseen.
+        # The weights of a fold come from the other folds' frames. The networks behind that evidence did see
+        # this fold's test frames; but weights are few numbers, and nesting would train all networks anew.
         seen = None if evidence is None else Evidence(evidence.probabilities[fold.train], labels[fold.train])
         fuser = make_fuser(config, features, evidence=seen)
         fuser.fit(features.values[fold.train], labels[fold.train])

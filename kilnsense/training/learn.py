@@ -8,21 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilnsense.assemble import check_parts, make_fuser
-from kilnsense.classify.calibrate import fit_calibration
+from kilnsense.classify.calibrate import Calibration, fit_calibration
 from kilnsense.classify.decide import FAMILIAR, decide
-from kilnsense.classify.familiarity import calibrate_familiarity, held_out_signals, know_rows
+from kilnsense.classify.familiarity import Familiarity, calibrate_familiarity, held_out_signals, know_rows
 from kilnsense.config import Config, DecideConfig
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds, usable_folds
+from kilnsense.errors import InputError
 from kilnsense.features.descriptors import split_blocks
 from kilnsense.features.fuse import Evidence
+from kilnsense.image.quality import assess
 from kilnsense.recogniser import Encode, Recogniser, Sight, embed, join, judged_mask, look
 from kilnsense.seeds import generator
 from kilnsense.segment.codebook import Codebook, learn_codebook
 from kilnsense.training.crossfit import Fold, cross_fit
 from kilnsense.training.evaluate import Evaluation, summarise
 from kilnsense.training.network import Network, split_rows, train_network
-from kilnsense.types import Embeddings, Features, Scores
+from kilnsense.types import Embeddings, Features, Scores, Verdict
 
 Say = Callable[[str], None]
 
@@ -57,7 +59,8 @@ class Learned:
         recogniser: the model as it is in memory, with torch networks.
         features: (N, F) rows of the frames it learned from.
         evidence: what each block alone said out of fold, where the fusion learns from it.
-        evaluation: of the training frames, each judged by a model that had not seen its group.
+        evaluation: of the training frames, each judged by a model, a calibration and thresholds that had not
+            seen its group (fusion weights and the codebook excepted, see `cross_fit`).
         trained: what it was made of.
     """
 
@@ -94,18 +97,14 @@ def train_networks(
         ConfigError, InputError: parts that do not fit, too few frames or groups of a class.
     """
     check_parts(config)
+    data = _usable(config, data, say)
     codebook = learn_codebook(
         data.frames,
         config.segment,
         mask_of=lambda frame: judged_mask(frame, config),
         rng=generator(config.seed, "codebook"),
     )
-    every = [look(frame, codebook, config) for frame in data.frames]
-    usable = np.flatnonzero([sight.quality.usable for sight in every])
-    for sight in every:
-        if not sight.quality.usable:
-            say(f"left out {sight.frame.source}: bad picture ({', '.join(sight.quality.flags)})")
-    sights, data = tuple(every[row] for row in usable), data.subset(usable)
+    sights = tuple(look(frame, codebook, config) for frame in data.frames)
     names, groups = data.names.tolist(), data.groups.tolist()
     count = usable_folds(names, groups, config.decide.folds) or config.decide.folds
     splits = grouped_folds(names, groups, folds=count, rng=generator(config.seed, "folds"))
@@ -141,11 +140,30 @@ def train_networks(
     return Trained(codebook, sights, data, folds, final, embedded(final), signals)
 
 
+def _usable(config: Config, data: Labelled, say: Say) -> Labelled:
+    """The frames of good quality; a class that loses too many of them is an error, not a class less."""
+    flags = [assess(frame, config.quality, mask=judged_mask(frame, config)).flags for frame in data.frames]
+    for frame, found in zip(data.frames, flags, strict=True):
+        if found:
+            say(f"left out {frame.source}: bad picture ({', '.join(found)})")
+    kept = data.subset(np.flatnonzero([not found for found in flags]))
+    needed = config.training.samples_per_class if config.training.enabled else 2
+    for index, name in enumerate(config.classes):
+        left, given = int((kept.labels == index).sum()), int((data.labels == index).sum())
+        if left < needed:
+            raise InputError(
+                f"class {name!r}: {left} usable frames of {given} that could be read, needed: {needed} or "
+                "more; look at the frames, or at the limits in `quality`"
+            )
+    return kept
+
+
 def fit_model(config: Config, trained: Trained) -> Learned:
     """Fits fusion, classifier, calibration, familiarity and thresholds on trained networks.
 
-    Every group is left out once (`kilnsense.training.crossfit`): that gives the scores, the calibration, the
-    thresholds and the fusion weights. Then fusion and classifier are fitted once more on all frames.
+    Every group is left out once (`kilnsense.training.crossfit`): that gives the calibration, the thresholds
+    and the fusion weights. Then fusion and classifier are fitted once more on all frames. For the evaluation
+    calibration and thresholds are fitted in turn without the fold that they judge.
 
     Args:
         config: may differ from the networks' own in `fusion`, `classifier` and `decide`.
@@ -160,11 +178,8 @@ def fit_model(config: Config, trained: Trained) -> Learned:
     fuser = make_fuser(config, features, evidence=judged.evidence).fit(features.values, data.labels)
     known = know_rows(blocks, data.labels)
     signals = np.concatenate([trained.signals, judged.signals], axis=1)
-    familiarity = calibrate_familiarity(known, signals, quantile=config.decide.familiar_quantile)
-    calibration = fit_calibration(judged.probabilities, data.labels, data.groups.tolist())
-    scores = Scores(data.classes, calibration.apply(judged.probabilities), familiarity.judge(signals))
-    border = confidence_border(scores, config.decide)
-    verdicts = decide(scores, [sight.quality for sight in sights], min_confidence=border)
+    every = np.arange(len(data))
+    calibration, familiarity, border = _fit_borders(config, known, judged.probabilities, signals, data, every)
     recogniser = Recogniser(
         config=config,
         model_id="",
@@ -175,7 +190,48 @@ def fit_model(config: Config, trained: Trained) -> Learned:
         familiarity=familiarity,
         min_confidence=border,
     )
-    return Learned(recogniser, features, judged.evidence, summarise(scores, verdicts, data.labels), trained)
+    evaluation = _evaluate(config, known, judged.probabilities, signals, trained)
+    return Learned(recogniser, features, judged.evidence, evaluation, trained)
+
+
+def _fit_borders(
+    config: Config,
+    known: Familiarity,
+    probabilities: NDArray[np.float64],
+    signals: NDArray[np.float64],
+    data: Labelled,
+    rows: NDArray[np.intp],
+) -> tuple[Calibration, Familiarity, float]:
+    """Calibration, familiarity and the border of confidence from the out-of-fold evidence of some rows."""
+    calibration = fit_calibration(probabilities[rows], data.labels[rows], data.groups[rows].tolist())
+    familiarity = calibrate_familiarity(known, signals[rows], quantile=config.decide.familiar_quantile)
+    scores = Scores(data.classes, calibration.apply(probabilities[rows]), familiarity.judge(signals[rows]))
+    return calibration, familiarity, confidence_border(scores, config.decide)
+
+
+def _evaluate(
+    config: Config,
+    known: Familiarity,
+    probabilities: NDArray[np.float64],
+    signals: NDArray[np.float64],
+    trained: Trained,
+) -> Evaluation:
+    """What the out-of-fold evidence says of every fold, judged by the borders of the other folds."""
+    data = trained.data
+    calibrated, far = np.zeros_like(probabilities), np.zeros(len(data))
+    verdicts: list[Verdict | None] = [None] * len(data)
+    for fold in trained.folds:
+        calibration, familiarity, border = _fit_borders(
+            config, known, probabilities, signals, data, fold.train
+        )
+        calibrated[fold.test] = calibration.apply(probabilities[fold.test])
+        far[fold.test] = familiarity.judge(signals[fold.test])
+        part = Scores(data.classes, calibrated[fold.test], far[fold.test])
+        qualities = [trained.sights[row].quality for row in fold.test]
+        for row, verdict in zip(fold.test, decide(part, qualities, min_confidence=border), strict=True):
+            verdicts[row] = verdict
+    said = [verdict for verdict in verdicts if verdict is not None]
+    return summarise(Scores(data.classes, calibrated, far), said, data.labels)
 
 
 def encode_of(network: Network | None) -> Encode | None:
