@@ -5,7 +5,9 @@ its deepest feature map at a stride of at most 16, because a region of a 96-pixe
 cell or two.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,7 @@ def timm_trunk(model: str, *, pretrained: bool, weights: str, generator: torch.G
     index = _deepest_index(model)
     overlay = {"file": weights} if weights else None
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _quiet_hub():
             # timm draws initial weights from the global generator and takes no other: seeded inside a fork.
             torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
             features: Any = timm.create_model(
@@ -129,6 +131,18 @@ def timm_trunk(model: str, *, pretrained: bool, weights: str, generator: torch.G
     return Trunk(
         features, channels=int(features.feature_info.channels()[-1]), mean=cfg["mean"], std=cfg["std"]
     )
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Without a network the hub warns of every retry; the one error at the end says it all."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _deepest_index(model: str) -> int:

@@ -1,5 +1,6 @@
 """Trunks of timm, without the network."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -66,13 +67,18 @@ def test_a_damaged_weights_file_is_a_source_error(tmp_path: Path) -> None:
 
 def test_without_network_the_file_to_place_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
+        warned.append(logging.getLogger("huggingface_hub.file_download").isEnabledFor(logging.WARNING))
         raise OSError("no route to host")
 
+    warned: list[bool] = []
+    level = logging.getLogger("huggingface_hub").level
     monkeypatch.setattr("timm.models._builder.load_pretrained", offline)
     with pytest.raises(
         SourceError, match=r"no route to host.*place the model.safetensors .* branches.weights"
     ):
         trunk(pretrained=True)
+    assert warned == [False], "a page of retries would come before the error"
+    assert logging.getLogger("huggingface_hub").level == level
 
 
 def test_an_unknown_model_is_named_with_a_near_match() -> None:
