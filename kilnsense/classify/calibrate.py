@@ -58,11 +58,6 @@ class Calibration:
         return (1.0 - self.doubt) * scaled + self.doubt / len(self.bias)
 
 
-def no_calibration(classes: int) -> Calibration:
-    """A calibration that hardly changes anything, for comparisons."""
-    return Calibration(temperature=1.0, bias=(0.0,) * classes, doubt=1e-6)
-
-
 def fit_calibration(
     probabilities: Floats, labels: NDArray[np.integer[Any]], groups: Sequence[str]
 ) -> Calibration:

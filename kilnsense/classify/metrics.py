@@ -4,29 +4,16 @@ Accuracy alone misleads for unequal classes, so there is none here: `balanced_ac
 every class alike.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from kilnsense.errors import InputError
 
 Labels = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
-TINY = 1e-15
-"""Probabilities are kept this far from 0 before a logarithm."""
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """Of one class: precision, recall and F1 in 0..1 (0 where undefined), and its number of true frames."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 def confusion(truth: Labels, predicted: Labels, *, classes: int) -> NDArray[np.int64]:
@@ -52,15 +39,6 @@ def macro_f1(truth: Labels, predicted: Labels, *, classes: int) -> float:
     return float((2.0 * np.diag(table)[there] / occurs[there]).mean())
 
 
-def per_class(truth: Labels, predicted: Labels, *, classes: int) -> tuple[ClassScores, ...]:
-    """Precision TP / (TP + FP), recall TP / (TP + FN), F1 and support of each class index."""
-    truth, predicted = _pair(truth, predicted, classes)
-    columns = precision_recall_fscore_support(truth, predicted, labels=np.arange(classes), zero_division=0.0)
-    return tuple(
-        ClassScores(float(p), float(r), float(f), int(s)) for p, r, f, s in zip(*columns, strict=True)
-    )
-
-
 def coverage(accepted: NDArray[np.bool_]) -> float:
     """Share of the frames for which a state was named, 0..1; 0 for no frames."""
     return float(np.mean(accepted)) if len(accepted) else 0.0
@@ -71,19 +49,6 @@ def accepted_accuracy(truth: Labels, predicted: Labels, accepted: NDArray[np.boo
     if not np.any(accepted):
         return 1.0
     return float(np.mean(np.asarray(truth)[accepted] == np.asarray(predicted)[accepted]))
-
-
-def log_loss(truth: Labels, probabilities: Floats) -> float:
-    """Mean of -ln p(true class), 0 and up."""
-    true = _checked(truth, probabilities)[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(true, TINY)).mean())
-
-
-def brier(truth: Labels, probabilities: Floats) -> float:
-    """Mean over frames of sum_c (p_c - [c is true])^2, 0..2 (Brier 1950)."""
-    table = _checked(truth, probabilities)
-    target = np.eye(table.shape[1])[truth]
-    return float(((table - target) ** 2).sum(axis=1).mean())
 
 
 def expected_calibration_error(truth: Labels, probabilities: Floats, *, bins: int = 10) -> float:

@@ -27,7 +27,6 @@ _BMP_MASKS = {
 }
 _TIFF_BITS = {1, 8, 16}
 _TIFF_INKS = {0: "white is zero", 1: "black is zero", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
-_TIFF_BLOCKS = ((tiff.STRIP_OFFSETS, tiff.STRIP_COUNTS), (tiff.TILE_OFFSETS, tiff.TILE_COUNTS))
 _TIFF_CUT = "TIFF: a strip or tile of pixels lies beyond the end of the file"
 
 

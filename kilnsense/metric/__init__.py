@@ -1,5 +1,5 @@
 """Metric learning: colour differences, distances, losses, miners and samplers.
 
-Pure functions on arrays and tensors. Nothing is imported here, so that `colour_numpy` and `samplers` stay
-usable where torch is not installed.
+Pure functions on arrays and tensors. Nothing is imported here, so that `samplers` stays usable where torch
+is not installed.
 """

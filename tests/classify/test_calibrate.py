@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
-from kilnsense.classify.calibrate import Calibration, fit_calibration, no_calibration
+from kilnsense.classify.calibrate import Calibration, fit_calibration
 from kilnsense.classify.estimators import softmax
-from kilnsense.classify.metrics import expected_calibration_error, log_loss
+from kilnsense.classify.metrics import expected_calibration_error
 from kilnsense.errors import InputError
 
 
@@ -74,12 +75,6 @@ def test_the_gradient_leads_to_a_minimum():
             assert loss(best.temperature, np.array(best.bias) + step * np.eye(3)[c]) > here
 
 
-def test_no_calibration_keeps_the_values():
-    probabilities, _ = honest(20, sureness=1.0)
-    np.testing.assert_allclose(no_calibration(3).apply(probabilities), probabilities, atol=1e-3)
-    assert no_calibration(3).apply(np.zeros((0, 3))).shape == (0, 3)
-
-
 @pytest.mark.parametrize(
     ("probabilities", "labels", "groups", "message"),
     [
@@ -98,4 +93,4 @@ def test_a_calibration_checks_itself_and_its_input():
     with pytest.raises(InputError, match="temperature"):
         Calibration(temperature=0.0, bias=(0.0, 0.0), doubt=0.1)
     with pytest.raises(InputError, match=r"allowed: \(N, 2\)"):
-        no_calibration(2).apply(np.full((4, 3), 1 / 3))
+        Calibration(temperature=1.0, bias=(0.0, 0.0), doubt=0.1).apply(np.full((4, 3), 1 / 3))

@@ -1,7 +1,5 @@
 """Measures against scikit-learn and against slow loops."""
 
-import math
-
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -9,13 +7,10 @@ import sklearn.metrics
 from kilnsense.classify.metrics import (
     accepted_accuracy,
     balanced_accuracy,
-    brier,
     confusion,
     coverage,
     expected_calibration_error,
-    log_loss,
     macro_f1,
-    per_class,
 )
 from kilnsense.errors import InputError
 
@@ -55,34 +50,6 @@ def test_a_class_that_does_not_occur_is_not_averaged():
     assert macro_f1(truth, predicted, classes=4) == pytest.approx((2 / 3 + 0 + 1) / 3)
 
 
-def test_per_class_matches_the_confusion_matrix(sample):
-    truth, _, predicted = sample
-    table = confusion(truth, predicted, classes=3)
-    for index, scores in enumerate(per_class(truth, predicted, classes=3)):
-        hits = table[index, index]
-        assert scores.recall == pytest.approx(hits / table[index].sum())
-        assert scores.precision == pytest.approx(hits / table[:, index].sum())
-        assert scores.f1 == pytest.approx(
-            2 * scores.precision * scores.recall / (scores.precision + scores.recall)
-        )
-        assert scores.support == table[index].sum()
-
-
-def test_log_loss_and_brier_match_slow_loops_and_scikit_learn(sample):
-    truth, probabilities, _ = sample
-    logs = squares = 0.0
-    for t, row in zip(truth, probabilities, strict=True):
-        logs -= math.log(row[t])
-        squares += sum((p - (c == t)) ** 2 for c, p in enumerate(row))
-    assert log_loss(truth, probabilities) == pytest.approx(logs / 200)
-    assert log_loss(truth, probabilities) == pytest.approx(sklearn.metrics.log_loss(truth, probabilities))
-    assert brier(truth, probabilities) == pytest.approx(squares / 200)
-
-
-def test_log_loss_of_a_sure_mistake_is_finite():
-    assert 30 < log_loss(np.array([0]), np.array([[0.0, 1.0]])) < 40
-
-
 def test_calibration_error_matches_a_loop(sample):
     truth, probabilities, predicted = sample
     total = 0.0
@@ -112,4 +79,4 @@ def test_labels_that_do_not_fit_are_refused(truth, predicted, message):
     with pytest.raises(InputError, match=message):
         confusion(np.array(truth), np.array(predicted), classes=3)
     with pytest.raises(InputError, match="allowed"):
-        log_loss(np.array([0, 3]), np.full((2, 3), 1 / 3))
+        expected_calibration_error(np.array([0, 3]), np.full((2, 3), 1 / 3))

@@ -1,5 +1,7 @@
 """The P x K sampler: balance, groups, coverage, and what it refuses."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -109,3 +111,8 @@ def test_refusals_name_what_is_wrong_before_the_first_batch() -> None:
         call(["a", "a", "b", "b"], k=1)
     with pytest.raises(ConfigError, match="batches: got 0"):
         call(["a", "a", "b", "b"], n=0)
+
+
+def test_needs_no_torch() -> None:
+    code = "import sys, kilnsense.metric.samplers; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
