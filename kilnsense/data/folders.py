@@ -13,7 +13,7 @@ from kilnsense.errors import InputError, SourceError
 from kilnsense.parts import near_match
 
 SPLIT_COLUMN = "split"
-"""A manifest with this column has one value of it per group: a group on two sides is refused."""
+"""A manifest with this column has one value of it per group, and one in all that is learned from."""
 
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 """Files that an operating system leaves in picture folders; beside hidden files the only ones passed over."""
@@ -53,7 +53,8 @@ def read_samples(
     Raises:
         SourceError: the root or the manifest is not there or cannot be read.
         InputError: unknown label, missing label, column or file, a path twice, a group in two splits,
-            a class without samples, unless that is allowed.
+            a class without samples, unless that is allowed; rows of several splits that neither
+            `config.keep` nor `config.held_out` tells apart.
     """
     root = (base or Path()) / config.root
     if not root.is_dir():
@@ -162,10 +163,21 @@ def _from_manifest(root: Path, config: DataConfig, classes: Sequence[str]) -> li
         if not row[config.path_column] or not path.is_file():
             raise InputError(f"{where}: no file {source!r} below {root}; paths start from data.root")
         samples.append(Sample(path, source, label, group))
+    _expect_one_split(manifest, {splits[each.group] for each in samples if each.group not in config.held_out})
     if not samples:
         kept = ", ".join(f"{column}={value}" for column, value in config.keep.items())
         raise InputError(f"manifest {manifest}: no rows left{f' after data.keep {kept}' if kept else ''}")
     return samples
+
+
+def _expect_one_split(manifest: Path, found: set[str]) -> None:
+    if len(found) > 1:
+        values = ", ".join(map(repr, sorted(found)))
+        raise InputError(
+            f"manifest {manifest}: column {SPLIT_COLUMN!r} holds {values} and is not obeyed: all these rows "
+            f"would be learned from; choose with data.keep: {{{SPLIT_COLUMN}: train}}, or name the groups to "
+            f"keep apart in data.held_out"
+        )
 
 
 def _read_rows(manifest: Path, config: DataConfig) -> list[tuple[int, dict[str, str]]]:

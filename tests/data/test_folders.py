@@ -66,6 +66,20 @@ def test_a_group_may_have_several_labels_and_one_split(tmp_path: Path) -> None:
     assert {sample.group for sample in read_samples(config, ("under", "over"))} == {"r"}
 
 
+def test_rows_of_several_splits_are_not_mixed_in_silence(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    lines = ("a.png,under,r,train", "b.png,over,r,train", "c.png,over,s,test")
+    config = manifest(tmp_path, *lines, header="path,label,group,split")
+    with pytest.raises(
+        InputError, match=r"holds 'test', 'train' and is not obeyed.*data\.keep: {split: train}"
+    ):
+        read_samples(config, ("under", "over"))
+    kept = config.model_copy(update={"keep": {"split": "train"}})
+    assert [sample.source for sample in read_samples(kept, ("under", "over"))] == ["a.png", "b.png"]
+    apart = config.model_copy(update={"held_out": ("s",)})
+    assert len(read_samples(apart, ("under", "over"))) == 3
+
+
 @pytest.mark.parametrize(
     ("lines", "header", "message"),
     [
