@@ -58,15 +58,22 @@ def read_labelled(
     """Decodes labelled samples at the working width; files that cannot be used come back as failures.
 
     Raises:
-        InputError: no sample could be decoded.
+        InputError: no sample could be decoded, or one picture is in two groups.
     """
     frames, labels, groups, failures = [], [], [], []
+    seen: dict[str, Sample] = {}
     paths = [sample.path for sample in samples]
     items = track(load(paths, root=base / config.data.root, config=config.image))
     for sample, item in zip(samples, items, strict=True):
         if isinstance(item, Failure):
             failures.append(item)
             continue
+        first_of = seen.setdefault(item.sha256, sample)
+        if item.sha256 and first_of.group != sample.group:
+            raise InputError(
+                f"{sample.source} of group {sample.group!r} is the same picture as {first_of.source} of "
+                f"group {first_of.group!r}, so a score would measure memory; keep one, or give both one group"
+            )
         frames.append(item)
         labels.append(config.classes.index(sample.label))
         groups.append(sample.group)

@@ -38,6 +38,16 @@ def test_a_broken_file_is_left_out_with_its_label(tiny_config: Config, tmp_path:
         broken.unlink()
 
 
+def test_one_picture_in_two_groups_is_refused(tiny_config: Config) -> None:
+    """Twice in one group it may be: that group is on one side of every split."""
+    first, *_ = read_samples(tiny_config.data, tiny_config.classes)
+    twice = Sample(first.path, "again.jpg", first.label, first.group)
+    assert len(read_labelled([first, twice], tiny_config)[0]) == 2
+    other = Sample(first.path, "again.jpg", first.label, "other")
+    with pytest.raises(InputError, match=f"again.jpg of group 'other' is the same picture as {first.source}"):
+        read_labelled([first, other], tiny_config)
+
+
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises(InputError, match="0 frames, 1 labels, 0 groups"):
         Labelled(("a", "b"), (), np.zeros(1, np.int64), np.array([], np.str_))
