@@ -238,11 +238,13 @@ def _prepare(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
-            raise StorageError(f"{out}: the folder is not empty; choose a new one or empty it first")
+            raise ConfigError(f"{out}: the folder is not empty; choose a new one or empty it first")
     except (FileExistsError, NotADirectoryError) as error:
         raise StorageError(f"{out}: this is a file, not a folder; choose another path") from error
     except PermissionError as error:
         raise StorageError(f"{out}: no permission to write here; choose another folder") from error
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def simulate(
@@ -261,8 +263,8 @@ def simulate(
         progress: called with frames done and frames in all.
 
     Raises:
-        StorageError: `out` is not empty or cannot be written.
-        InputError, ConfigError: wrong arguments.
+        StorageError: `out` cannot be written.
+        InputError, ConfigError: wrong arguments, or `out` is not empty.
     """
     if workers < 1:
         raise InputError(f"workers: got {workers}; it must be at least 1")

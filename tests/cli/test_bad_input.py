@@ -90,7 +90,7 @@ CASES = {
     "table below a file": ([*LABEL, "--out", "file/t.csv"], 6, "cannot be written below"),
     "table suffix": ([*LABEL, "--out", "t.xls"], 2, "allowed: .csv, .jsonl"),
     "table is there": ([*LABEL, "--out", "in/both.csv"], 2, "add --overwrite"),
-    "simulate into a full folder": (["simulate", "--out", "full"], 6, "not empty"),
+    "simulate into a full folder": (["simulate", "--out", "full"], 2, "not empty"),
     "simulate a size": (["simulate", "--out", "x", "--size", "3"], 2, "for example 640x480"),
     "wrong verb": (["trian"], 2, "Did you mean 'train'"),
     "wrong option": ([*TRAIN, "--uot", "x"], 2, "No such option: --uot"),

@@ -109,7 +109,7 @@ def test_interrupted_job_leaves_no_manifest(tmp_path: Path) -> None:
 
 def test_folder_with_content_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep")
-    with pytest.raises(StorageError, match="not empty"):
+    with pytest.raises(ConfigError, match="not empty"):
         simulate(tmp_path, Simulation(runs=1, frames=1, size=SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
@@ -118,6 +118,11 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="this is a file"):
         simulate(tmp_path / "file", Simulation(runs=1, frames=1, size=SMALL))
+
+
+def test_a_name_the_disk_refuses_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        simulate(tmp_path / ("x" * 400), Simulation(runs=1, frames=1, size=SMALL))
 
 
 def test_wrong_arguments_write_nothing(tmp_path: Path) -> None:
