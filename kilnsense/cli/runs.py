@@ -59,7 +59,7 @@ def resume_folder(folder: Path, verb: str, config: "Config") -> Path:
     """The folder of a killed run of the same verb and config, to go on in.
 
     Raises:
-        ConfigError: it is no such folder; names the first setting that differs.
+        ConfigError: it is no such folder, or the run in it is finished; names the first setting that differs.
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -70,6 +70,10 @@ def resume_folder(folder: Path, verb: str, config: "Config") -> Path:
     if not isinstance(record, dict) or record.get("schema") != _schema(verb):
         raise ConfigError(
             f"--resume {folder}: its {RECORD} is not of `kilnsense {verb}`; give the folder of a killed one"
+        )
+    if record.get("state") == "done":
+        raise ConfigError(
+            f"--resume {folder}: is finished already; nothing to resume; start anew without --resume"
         )
     begun = record.get("config")
     if other := _difference(begun if isinstance(begun, dict) else {}, _plain(config)):

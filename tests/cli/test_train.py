@@ -76,6 +76,8 @@ def test_what_it_leaves_and_says(tiny_file: Path, tmp_path: Path, capsys: pytest
     assert sorted(path.name for path in out.iterdir()) == ["bundle", "run.json"]
     assert not (out / "bundle" / "encoder.onnx").exists()
     assert run(call) == 2
+    assert run(["train", str(tiny_file), "--resume", str(out), *QUICK]) == 2
+    assert "is finished already; nothing to resume" in capsys.readouterr().err
     assert run([*call, "--overwrite"]) == 0
     assert json.loads(capsys.readouterr().out)["model_id"] == values["model_id"]
     assert run(["bundle", "show", str(out / "bundle"), "--json"]) == 0
