@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from kilnsense.cli.output import emit_json, now, people, show_table, track
 from kilnsense.cli.runs import run_folder, write_run
-from kilnsense.errors import ConfigError, InputError, StorageError
+from kilnsense.errors import ConfigError, ImageError, InputError, StorageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,24 +98,37 @@ def _settings(
 
 
 def _learn(source: Path, paths: list[Path], config: "Config") -> "Codebook":
-    import numpy as np
-
     from kilnsense.data.loader import load_one
     from kilnsense.recogniser import judged_mask
+    from kilnsense.seeds import generator
     from kilnsense.segment.codebook import learn_codebook
-    from kilnsense.types import Frame
+    from kilnsense.types import Failure, Frame
 
     root = source if source.is_dir() else source.parent
     step = -(-len(paths) // LEARN_FROM)
     chosen = track(paths[::step], total=len(paths[::step]), what="learning the regions")
-    items = (load_one(path, root, config.image) for path in chosen)
-    frames: Iterable[Frame] = (item for item in items if isinstance(item, Frame))
-    rng = np.random.default_rng(config.seed)
+    failures: list[Failure] = []
+
+    def frames() -> Iterator[Frame]:
+        for path in chosen:
+            item = load_one(path, root, config.image)
+            if isinstance(item, Frame):
+                yield item
+            else:
+                failures.append(item)
+
+    rng = generator(config.seed, "codebook")
     try:
         return learn_codebook(
-            frames, config.segment, mask_of=lambda frame: judged_mask(frame, config), rng=rng
+            frames(), config.segment, mask_of=lambda frame: judged_mask(frame, config), rng=rng
         )
     except InputError as error:
+        if failures and len(failures) == len(paths[::step]):
+            bad = failures[0]
+            raise ImageError(
+                bad.reason,
+                f"source {source}: no picture to learn the regions from ({bad.source}: {bad.message})",
+            ) from error
         raise InputError(f"source {source}: no picture to learn the regions from ({error})") from error
 
 

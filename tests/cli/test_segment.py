@@ -64,7 +64,7 @@ def test_one_picture_and_other_names(pictures: Path, tmp_path: Path) -> None:
         (["nowhere"], 5, "is not there"),
         (["in", "--set", "segment.nmaes=1"], 2, "nmaes"),
         (["in", "--bundle", "b", "--set", "seed=1"], 2, "--bundle brings its own config"),
-        (["in/notes.txt"], 2, "no picture to learn the regions from"),
+        (["in/notes.txt"], 3, "no picture to learn the regions from (notes.txt: the first bytes"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
