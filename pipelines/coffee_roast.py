@@ -7,7 +7,6 @@ repeats and measures as in real_flames.py. Flat: the bean, found by its distance
 the picture's border, stays; all else becomes one grey, in training and in test alike.
 """
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from real_flames import answer
-from score_table import show
+from score_table import options, show
 
 from kilnsense.config import check_config, load_config
 from kilnsense.data.folders import read_samples
@@ -50,19 +49,11 @@ def flat(frame: Frame) -> Frame:
 
 def main() -> None:
     """Reads the command line, measures, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
+    parser = options(__doc__, repeats=1)
     parser.add_argument("--background", nargs="+", choices=("original", "flat"), default=["original", "flat"])
     parser.add_argument("--classifiers", nargs="+", default=list(COMPARED))
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--set", action="append", default=[], help="override one value: a.b=c")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0, help="of the folds and the model")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     rows = []
     try:

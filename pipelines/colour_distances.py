@@ -11,37 +11,35 @@ vector machine on the embeddings. `residual 0` is the palette as it is, with not
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import torch
+from nearest_frames import NEIGHBOURS, nearest
 from real_flames import CONFIG, LABELS, read
-from score_table import show
+from score_table import options, show
 
 from kilnsense.assemble import make_distance, make_encoder, make_fuser
 from kilnsense.config import Config, check_config, load_config
+from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds
 from kilnsense.errors import KilnsenseError
 from kilnsense.features.fuse import to_features
-from kilnsense.metric.distances import Distance
 from kilnsense.nets.encode import encode
-from kilnsense.recogniser import look, view
+from kilnsense.recogniser import judged_mask, look, view
 from kilnsense.seeds import generator
 from kilnsense.segment.codebook import learn_codebook
 from kilnsense.training.fit import Examples, fit_encoder
-from kilnsense.training.objective import build_objective, shaped
+from kilnsense.training.objective import build_objective
 from kilnsense.training.unseen import Answers, pool_folds, table_rows
-from kilnsense.types import Embeddings, Views
+from kilnsense.types import Views
 
-COLOUR_DIFFERENCES = ("cie76", "cie94", "ciede2000", "hyab", "redmean")
 WAYS = (
     ("vector", "euclidean", 20.0),
     ("vector", "cosine", 20.0),
     ("palette", "cie76", 0.0),
-    *(("palette", name, 20.0) for name in COLOUR_DIFFERENCES),
+    *(("palette", name, 20.0) for name in ("cie76", "cie94", "ciede2000", "hyab", "redmean")),
 )
 """Head, distance, residual; the palette that learns nothing is judged by cie76."""
-NEIGHBOURS = 9
+Fold = tuple[np.ndarray, np.ndarray]
 VIEWS = ["region:veil", "region:body", "region:core", "scale:1.0"]
 SAME = {"views": VIEWS, "colours": 4, "dimensions": 12, "size": 48}
 
@@ -61,22 +59,24 @@ def rows_of(views: Views, rows: np.ndarray) -> Views:
     return replace(views, **parts)
 
 
-def nearest(
-    distance: Distance, found: Embeddings, labels: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> np.ndarray:
-    """Class of each test row by its nearest training rows; absent branches do not count."""
-    total, count = np.zeros((len(test), len(train))), np.zeros((len(test), len(train)))
-    for branch in range(len(found.names)):
-        x = shaped(torch.from_numpy(found.values[:, branch]), distance)
-        both = np.outer(found.present[test, branch], found.present[train, branch])
-        total += np.where(both, distance.matrix(x[test], x[train]).numpy(), 0.0)
-        count += both
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.inf)
-    order = np.argsort(mean, axis=1)[:, :NEIGHBOURS]
-    weight = 1.0 / np.maximum(np.take_along_axis(mean, order, axis=1), 1e-9)
-    weight = weight / np.bincount(labels[train])[labels[train][order]]  # equal priors
-    votes = [(weight * (labels[train][order] == c)).sum(axis=1) for c in range(labels.max() + 1)]
-    return np.argmax(votes, axis=0).astype(np.int64)
+def judge_way(
+    way: tuple[str, str, float], config: Config, data: Labelled, views: Views, fold: Fold, *, seed: int
+) -> list[Answers]:
+    """Trains one way on a fold; what the nearest frames and a support vector machine then say of its test."""
+    own, (train, test) = variant(config, *way), fold
+    encoder = make_encoder(own, part=f"network.{seed}")
+    examples = Examples(lambda rows, _: rows_of(views, rows), data.labels, data.groups, train, train[:0])
+    fit_encoder(encoder, examples, build_objective(own.metric), config=own.training, seed=seed)
+    found = encode(encoder, views)
+    features = to_features(found, None)
+    svm = make_fuser(own, features, evidence=None).fit(features.values[train], data.labels[train])
+    by_distance = nearest(make_distance(own), found, data.labels, train, test)
+    said = {f"{NEIGHBOURS} nearest by the distance": by_distance, "svm": svm.predict(features.values[test])}
+    name = f"{way[0]}, {way[1]}" + (", residual 0" if way[2] == 0 else "")
+    truth, named = data.labels[test], np.full(len(test), "accepted")
+    return [
+        Answers(judge, name, False, "unseen clips", truth, answer, named) for judge, answer in said.items()
+    ]
 
 
 def measure_label(label: str, given: argparse.Namespace) -> list[dict[str, object]]:
@@ -85,54 +85,26 @@ def measure_label(label: str, given: argparse.Namespace) -> list[dict[str, objec
     values["data"]["label_column"], values["classes"] = label, LABELS[label]
     config = variant(check_config(values, origin=f"--label {label}"), "palette", "cie76", 0.0)
     data = read(config, given.data)
-    codebook = learn_codebook(data.frames, config.segment, rng=generator(config.seed, "codebook"))
+    rng = generator(config.seed, "codebook")
+    codebook = learn_codebook(data.frames, config.segment, mask_of=lambda f: judged_mask(f, config), rng=rng)
     sights = [look(frame, codebook, config) for frame in data.frames]
     views = view(data.frames, [sight.segmentation for sight in sights], config)
-    named, repeats = np.full(len(data), "accepted"), []
+    repeats = []
     for repeat in range(given.seed, given.seed + given.repeats):
         chance = generator(repeat, "unseen.folds")
         folds = grouped_folds(data.names.tolist(), data.groups.tolist(), folds=given.folds, rng=chance)
-        parts: list[list[Answers]] = []
-        for train, test in folds:
-            parts.append([])
-            for way in WAYS:
-                own = variant(config, *way)
-                distance, encoder = make_distance(own), make_encoder(own, part=f"network.{repeat}")
-                examples = Examples(
-                    lambda rows, _: rows_of(views, rows), data.labels, data.groups, train, train[:0]
-                )
-                fit_encoder(encoder, examples, build_objective(own.metric), config=own.training, seed=repeat)
-                found = encode(encoder, views)
-                features = to_features(found, None)
-                svm = make_fuser(own, features, evidence=None).fit(features.values[train], data.labels[train])
-                said = {
-                    f"{NEIGHBOURS} nearest by the distance": nearest(
-                        distance, found, data.labels, train, test
-                    ),
-                    "svm": svm.predict(features.values[test]),
-                }
-                name = f"{way[0]}, {way[1]}" + (", residual 0" if way[2] == 0 else "")
-                truth, plain = data.labels[test], named[test]
-                parts[-1] += [
-                    Answers(judge, name, False, "unseen clips", truth, predicted, plain)
-                    for judge, predicted in said.items()
-                ]
+        parts = [
+            [said for way in WAYS for said in judge_way(way, config, data, views, fold, seed=repeat)]
+            for fold in folds
+        ]
         repeats.append([pool_folds(same) for same in zip(*parts, strict=True)])
     return table_rows(label, repeats, classes=len(config.classes))
 
 
 def main() -> None:
     """Reads the command line, measures, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
+    parser = options(__doc__, repeats=2)
     parser.add_argument("--label", nargs="+", choices=LABELS, default=list(LABELS))
-    parser.add_argument("--set", action="append", default=[], help="override one value: a.b=c")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     try:
         rows = [row for label in given.label for row in measure_label(label, given)]

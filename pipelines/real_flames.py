@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from score_table import show
+from score_table import options, show
 
 from kilnsense.config import Config, check_config, load_config
 from kilnsense.data.folders import read_samples
@@ -73,20 +73,12 @@ def answer(label: str, whole: Split, given: argparse.Namespace, *, name: str) ->
 
 def main() -> None:
     """Reads the command line, measures, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
+    parser = options(__doc__, repeats=1)
     parser.add_argument("--test", type=Path, nargs="*", default=[])
     parser.add_argument("--label", nargs="+", choices=LABELS, default=list(LABELS))
     parser.add_argument("--classifiers", nargs="+", default=list(COMPARED))
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--set", action="append", default=[], help="override one value: a.b=c")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0, help="of the folds and the model")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     try:
         rows = [row for label in given.label for row in measure_label(label, given)]

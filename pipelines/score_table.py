@@ -1,8 +1,10 @@
 """Rows of measures as a table for people, or as JSON for programs; shared by the measuring scripts."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +12,18 @@ from rich.table import Table
 MEASURES = (
     "balanced_accuracy", "macro_f1", "coverage", "accepted_accuracy", "unfamiliar", "accepted_wrong",
 )  # fmt: skip
+
+
+def options(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
+    """A parser of what all measuring scripts that work in folds take; `doc` is the module's docstring."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], help="override one value: a.b=c")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--seed", type=int, default=0, help="of the folds and the model")
+    parser.add_argument("--json", action="store_true")
+    return parser
 
 
 def show(rows: Sequence[dict[str, object]], *, title: str, as_json: bool, names: Sequence[str] = ()) -> None:
@@ -28,10 +42,6 @@ def show(rows: Sequence[dict[str, object]], *, title: str, as_json: bool, names:
         table.add_row(*texts, *(_cell(row, name) for name in measures))
     console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
-
-
-def _text(value: object) -> str:
-    return ("yes" if value else "") if isinstance(value, bool) else str(value)
 
 
 def _cell(row: dict[str, object], name: str) -> str:
