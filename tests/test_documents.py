@@ -3,11 +3,14 @@
 import ast
 import re
 import shlex
+from functools import reduce
 from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from kilnsense.cli.main import app, run
 from kilnsense.config import load_config
@@ -67,7 +70,11 @@ def test_every_setting_and_config_of_the_readme_is_good() -> None:
     for words in commands():
         settings = [after for word, after in pairwise(words) if word == "--set"]
         file = next((ROOT / word for word in words if word.startswith("configs/")), None)
-        load_config(file, settings)
+        config = load_config(file, settings)
+        assert config.classes
+        for key, _, value in (setting.partition("=") for setting in settings):
+            loaded = reduce(getitem, key.split("."), config.model_dump(mode="json"))
+            assert loaded == yaml.safe_load(value), f"README: --set {key} did not arrive"
 
 
 @pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
@@ -88,7 +95,12 @@ def test_python_of_the_readme_compiles_and_takes_public_names(code: str) -> None
 @pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind in ("yaml", "yml")])
 def test_yaml_of_the_readme_is_a_config(text: str, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
-    load_config(tmp_path / "c.yaml")
+    config = load_config(tmp_path / "c.yaml")
+    assert config.model_fields_set >= set(yaml.safe_load(text) or {})
+
+
+def test_no_number_of_the_readme_waits_to_be_filled_in() -> None:
+    assert re.findall(r"@[A-Z]+@", README) == []
 
 
 def test_links_of_the_readme_lead_to_files() -> None:

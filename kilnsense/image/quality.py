@@ -82,6 +82,8 @@ def frozen_frames(
     difference over one second stayed below a quarter of what is usual for this camera. One threshold alone
     fails: a frozen picture that is encoded again keeps changing a little, and a slow live one repeats frames.
 
+    For sequences only, of a live camera or a run of frames: a single picture never bears the flag ``frozen``.
+
     Args:
         frames: N frames of one camera, all of one size, in order.
         rate: frames per second.
