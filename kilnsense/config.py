@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from kilnsense.errors import ConfigError
 from kilnsense.parts import near_match
@@ -19,13 +19,15 @@ from kilnsense.parts import near_match
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
+Cell = Annotated[str, BeforeValidator(lambda got: str(got).lower() if isinstance(got, int | float) else got)]
 Point = tuple[Share, Share]
 
 
 class Section(BaseModel):
     """A part of the configuration: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -40,7 +42,7 @@ class DataConfig(Section):
     group_column: str = Field(
         "group", description="frames of one camera run; never split across train and test"
     )
-    keep: dict[str, str] = Field({}, description="only rows of the manifest with these values, column: value")
+    keep: dict[str, Cell] = Field({}, description="only rows with these values, column: value")
     held_out: tuple[str, ...] = Field((), description="groups that training must not see")
 
 
@@ -71,11 +73,9 @@ class QualityConfig(Section):
 class SegmentConfig(Section):
     """k-means colour segmentation; names are in the codebook's order of lightness, darkest first."""
 
-    names: tuple[str, ...] = Field(("coal", "wall", "material", "flame"), min_length=2, max_length=16)
+    names: tuple[Name, ...] = Field(("coal", "wall", "material", "flame"), min_length=2, max_length=16)
     space: Literal["lab", "weighted_rgb"] = "lab"
-    position_weight: float = Field(
-        0.0, ge=0, description="Lab units per picture height of an extra y channel"
-    )
+    position_weight: float = Field(0.0, ge=0, description="Lab units per picture height of a y channel")
     restarts: int = Field(4, ge=0, description="k-means++ restarts beside the codebook seed")
     min_area: Share = Field(0.002, description="below this share of the judged pixels a region is absent")
 
@@ -85,7 +85,7 @@ class BranchConfig(Section):
 
     views: tuple[str, ...] = ("region:flame", "region:material", "scale:0.25", "scale:0.5", "scale:1.0")
     mode: Literal["crop", "pooled"] = "pooled"
-    size: Count = Field(96, description="side of a crop, or height of the pooled picture, in pixels")
+    size: int = Field(96, ge=16, description="side of a crop, or height of the pooled picture, in pixels")
     trunk: str = Field("small", description="a name of BACKBONES or timm:<model>")
     sharing: Literal["shared", "separate"] = "shared"
     pretrained: bool = False
@@ -141,9 +141,7 @@ class AugmentConfig(Section):
     noise: float = Field(0.02, ge=0, lt=1, description="largest standard deviation, of full scale")
     jpeg_quality: int = Field(60, ge=0, le=100, description="lowest quality; 0: never re-encoded")
     shift: float = Field(0.04, ge=0, lt=0.5, description="share of the picture, plus or minus")
-    hue_degrees: float = Field(
-        0.0, ge=0, le=180, description="hue is a signal: leave it alone unless you know"
-    )
+    hue_degrees: float = Field(0.0, ge=0, le=180, description="hue is a signal: better left alone")
 
 
 class FusionConfig(Section):
@@ -176,7 +174,7 @@ class Config(Section):
     """Everything that makes a model, and nothing else."""
 
     name: str = Field("kiln", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    classes: tuple[str, ...] = Field(("under", "normal", "over"), min_length=2)
+    classes: tuple[Name, ...] = Field(("under", "normal", "over"), min_length=2)
     seed: int = Field(0, ge=0)
     data: DataConfig = DataConfig()
     image: ImageConfig = ImageConfig()

@@ -74,11 +74,23 @@ def test_a_config_cannot_be_changed() -> None:
         ("seed", r"--set: got 'seed', allowed: a\.b=value"),
         ("seed=[1", r"--set seed: got '\[1', which is no YAML value"),
         ("seed.deep=1", r"seed: .*got \{'deep': 1\}"),
+        ("branches.size=15", r"branches\.size: .*greater than or equal to 16, got 15"),
+        ("training.learning_rate=.inf", r"training\.learning_rate: .*finite number, got inf"),
+        ("augment.blur=.nan", r"augment\.blur: .*finite number, got nan"),
+        ("segment.names=[a, '']", r"segment\.names\.1: .*at least 1 character, got ''"),
+        ("classes=['', a]", r"classes\.0: .*at least 1 character, got ''"),
+        ("data.keep.usable=[1]", r"data\.keep\.usable: .*valid string, got \[1\]"),
     ],
 )
 def test_faults_are_named_with_path_and_remedy(setting: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(settings=[setting])
+
+
+def test_numbers_and_booleans_to_keep_are_cells_of_text() -> None:
+    settings = ["data.keep.usable=1", "data.keep.clear=true", "data.keep.gain=0.5", "data.keep.day=Mon"]
+    kept = load_config(settings=settings).data.keep
+    assert kept == {"usable": "1", "clear": "true", "gain": "0.5", "day": "Mon"}
 
 
 def test_a_value_is_not_a_section() -> None:

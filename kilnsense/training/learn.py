@@ -150,10 +150,10 @@ def _usable(config: Config, data: Labelled, say: Say) -> Labelled:
     needed = config.training.samples_per_class if config.training.enabled else 2
     for index, name in enumerate(config.classes):
         left, given = int((kept.labels == index).sum()), int((data.labels == index).sum())
-        if left < needed:
+        if left < min(needed, given):
             raise InputError(
-                f"class {name!r}: {left} usable frames of {given} that could be read, needed: {needed} or "
-                "more; look at the frames, or at the limits in `quality`"
+                f"class {name!r}: {left} usable frames of {given}, needed: {needed} or more; look at the "
+                "frames, or at the limits in `quality`"
             )
     return kept
 

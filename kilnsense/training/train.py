@@ -13,7 +13,7 @@ from kilnsense.config import Config
 from kilnsense.data.folders import Sample, expect_per_class, read_samples
 from kilnsense.data.labelled import Track, read_labelled
 from kilnsense.data.splits import split_held_out
-from kilnsense.errors import ConfigError
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.nets.export import to_onnx, weights_to_bytes
 from kilnsense.recogniser import to_arrays, view
 from kilnsense.record.publish import publish
@@ -43,6 +43,12 @@ def train(
     data, failures = read_labelled(samples, config, base=base, track=track)
     for failure in failures:
         say(f"left out {failure.source} ({failure.reason}): {failure.message}")
+    for name in config.classes:
+        if name not in data.names:
+            raise InputError(
+                f"class {name!r}: none of its files could be read; look at the messages above, or take the "
+                "class out of `classes`"
+            )
     learned = learn(config, data, checkpoints=folder / "checkpoints", say=say)
     bundle = save_bundle(pack(learned), folder / "bundle", overwrite=True)
     if learned.trained.final is not None:
