@@ -1,20 +1,11 @@
-"""The configuration: strict, frozen pydantic models, read from YAML.
+"""The sections of a model's configuration: strict, frozen pydantic models with every key and its default.
 
-Order of precedence: ``--set a.b=c`` over ``KILNSENSE_A__B=c`` in the environment over the file over the
-defaults. Nothing unknown is ever dropped: an unknown key is an error with its dotted path and a near match.
 Names of swappable parts are checked where the part is built (`kilnsense.parts.build`).
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-
-from kilnsense.errors import ConfigError
-from kilnsense.parts import near_match
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -22,6 +13,7 @@ Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 Cell = Annotated[str, BeforeValidator(lambda got: str(got).lower() if isinstance(got, int | float) else got)]
 Point = tuple[Share, Share]
+Options = dict[str, float | int | str | bool | tuple[int, ...]]
 
 
 class Section(BaseModel):
@@ -92,20 +84,40 @@ class BranchConfig(Section):
     weights: str = Field(
         "", description="safetensors file for the trunk; empty: timm's own loading if pretrained"
     )
+    pool: Literal["moments", "flat"] = Field(
+        "moments", description="flat: every cell of the feature map has weights of its own; crops only"
+    )
+    hidden: tuple[Count, ...] = Field((), description="widths of hidden layers in the head")
+    dropout: float = Field(0.0, ge=0, lt=1, description="before each linear map of the head")
     head: Literal["vector", "palette"] = "vector"
     dimensions: Count = Field(32, description="of a vector head")
+    normalise: bool = Field(True, description="vectors of unit length; false: as long as they come")
     colours: Count = Field(5, description="of a palette head")
     residual: float = Field(20.0, ge=0, description="largest learned shift of a palette colour, Lab units")
 
 
 class MetricConfig(Section):
-    """The triplet loss of every branch."""
+    """What every branch is trained for. Which miners there are depends on what the loss is over."""
 
     distance: str = "euclidean"
-    loss: str = "triplet"
-    miner: str = "semi_hard"
+    squared: bool = Field(False, description="the distance squared, for miner, loss and margin alike")
+    loss: str = Field("triplet", description="over triplets, pairs or classes")
+    loss_options: Options = {}
+    miner: str = Field("semi_hard", description="not used by a loss over classes")
+    miner_options: Options = {}
+    first_miner: str = Field("", description="miner of the first epochs; empty: the same")
+    first_epochs: int = Field(0, ge=0, description="how many epochs the first miner serves")
     margin: float | None = Field(
-        None, ge=0, description="in units of the distance; none: the distance's default"
+        None, ge=0, description="in units of the distance; none: the default of loss and distance"
+    )
+    margin_end: float | None = Field(
+        None, ge=0, description="margin at the last step, reached evenly; none: fixed"
+    )
+    margin_by: str = Field(
+        "", description="colour difference of the views' palettes that scales the margin; empty: none"
+    )
+    views: Literal["within", "across"] = Field(
+        "within", description="across: anchors and their partners come from two kinds of view"
     )
 
 
@@ -116,8 +128,13 @@ class TrainingConfig(Section):
     epochs: Count = 20
     batches_per_epoch: Count = 12
     samples_per_class: int = Field(8, ge=2)
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    classes_per_batch: int = Field(8, ge=2, description="at most; all classes where there are fewer")
+    tuples: Count = Field(64, description="pairs or triplets in a batch of miner as_drawn")
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
+        "adamw", description="sgd has Nesterov momentum 0.9"
+    )
     learning_rate: Positive = 2e-3
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = Field(1e-4, ge=0)
     layer_decay: float = Field(1.0, gt=0, le=1, description="rate factor per trunk stage from the top down")
     warmup_epochs: int = Field(1, ge=0)
@@ -156,7 +173,7 @@ class ClassifierConfig(Section):
     """The classifier on the fused rows; options go to its builder by name."""
 
     kind: str = "svm"
-    options: dict[str, float | int | str | bool | tuple[int, ...]] = {}
+    options: Options = {}
 
 
 class DecideConfig(Section):
@@ -210,89 +227,3 @@ def _is_share(text: str) -> bool:
         return 0.0 < float(text) <= 1.0
     except ValueError:
         return False
-
-
-def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
-    """Reads a YAML file and lays the environment and `settings` (``a.b=c``) over it.
-
-    Raises:
-        ConfigError: the file is missing or no YAML mapping, a key is unknown, a value does not fit.
-    """
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = read_yaml(path)
-    for name, text in sorted(os.environ.items()):
-        if name.startswith("KILNSENSE_") and "__" in name:
-            _lay(values, name.removeprefix("KILNSENSE_").lower().split("__"), text, origin=name)
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set: got {setting!r}, allowed: a.b=value")
-        _lay(values, key.split("."), text, origin=f"--set {key}")
-    return check_config(values, origin=str(path) if path else "settings")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping from a file. Raises ConfigError where it is missing or no mapping."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"config {path}: cannot be read ({error.strerror}); give the path of a YAML file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path}: is no YAML ({' '.join(str(error).split())})") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"config {path}: got a {type(values).__name__}, allowed: a mapping of sections")
-    return values
-
-
-def check_config(values: Mapping[str, Any], *, origin: str) -> Config:
-    """Validates plain values, as from YAML or JSON.
-
-    Raises:
-        ConfigError: names the first offending dotted path, what was found, what is allowed.
-    """
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"config {origin}: {_explain(error)}") from error
-
-
-def _lay(values: dict[str, Any], keys: list[str], text: str, *, origin: str) -> None:
-    node = values
-    for key in keys[:-1]:
-        node = node.setdefault(key, {})
-        if not isinstance(node, dict):
-            raise ConfigError(f"{origin}: {key!r} is a value, not a section")
-    try:
-        node[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: got {text!r}, which is no YAML value") from error
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        allowed = _fields_at(first["loc"][:-1])
-        hint = near_match(str(first["loc"][-1]), allowed)
-        return f"unknown key {path!r}{hint or '; allowed: ' + ', '.join(allowed)}"
-    got = "" if first["type"] == "value_error" else f", got {first['input']!r}"
-    if first["type"] == "string_type" and first["input"] is None:
-        got += "; write '' for an empty text"
-    message = first["msg"].removeprefix("Value error, ")
-    rest = len(error.errors()) - 1
-    more = f" (and {rest} more)" if rest else ""
-    return f"{path + ': ' if path else ''}{message}{got}{more}"
-
-
-def _fields_at(path: Sequence[int | str]) -> list[str]:
-    model: Any = Config
-    for key in path:
-        annotation = model.model_fields[key].annotation
-        candidates = [annotation, *get_args(annotation)]
-        model = next(part for part in candidates if isinstance(part, type) and issubclass(part, BaseModel))
-    return list(model.model_fields)

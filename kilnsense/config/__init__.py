@@ -1,0 +1,44 @@
+"""The configuration: the sections with their defaults, and the way to them from YAML and command line."""
+
+from kilnsense.config.load import check_config, load_config, load_study, overlay, read_yaml
+from kilnsense.config.sections import (
+    AugmentConfig,
+    BranchConfig,
+    ClassifierConfig,
+    Config,
+    DataConfig,
+    DecideConfig,
+    FusionConfig,
+    ImageConfig,
+    MetricConfig,
+    Options,
+    QualityConfig,
+    SegmentConfig,
+    TrainingConfig,
+)
+from kilnsense.config.study import OneShotConfig, Range, StudyConfig, Variant
+
+__all__ = [
+    "AugmentConfig",
+    "BranchConfig",
+    "ClassifierConfig",
+    "Config",
+    "DataConfig",
+    "DecideConfig",
+    "FusionConfig",
+    "ImageConfig",
+    "MetricConfig",
+    "OneShotConfig",
+    "Options",
+    "QualityConfig",
+    "Range",
+    "SegmentConfig",
+    "StudyConfig",
+    "TrainingConfig",
+    "Variant",
+    "check_config",
+    "load_config",
+    "load_study",
+    "overlay",
+    "read_yaml",
+]
