@@ -30,7 +30,8 @@ RANKS = {
     "assemble": 5,
     "web": 5,
     "training": 6,
-    "cli": 7,
+    "study": 7,
+    "cli": 8,
 }
 
 NEIGHBOURS = {("config", "parts")}
