@@ -215,6 +215,7 @@ class _Run:
                 step,
                 warmup=config.warmup_epochs * config.batches_per_epoch,
                 steps=config.epochs * config.batches_per_epoch,
+                schedule=config.schedule,
             )
             set_rate(self.optimizer, factor)
             where = f"training: epoch {number}, batch {b + 1}"

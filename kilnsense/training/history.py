@@ -15,12 +15,19 @@ class Epoch:
         loss: mean training loss over the batches; 0 in epoch 0.
         rate: learning rate of the head at the end of the epoch.
         accuracy: mean over the branches of the nearest-neighbour balanced accuracy on the validation samples.
-        validation_loss: mean hinge over all validation triplets, mean over the branches.
-        spread: per branch the mean distance of two validation or reference embeddings.
-        collapsed: branches whose spread is below half the margin: no triplet there can be satisfied.
+        validation_loss: mean hinge over all validation triplets, whatever is trained for; mean over the
+            branches.
+        spread: per branch the mean distance of two validation embeddings.
+        collapsed: branches that tell samples too little apart, see `Validation`.
         easy, semi_hard, hard: mined triplets by kind, over branches and batches.
+        genuine, inside, beyond: mined pairs by kind: of one class; impostors inside the margin; impostors at
+            or beyond it.
+        empty: batches in which nothing was mined.
         skipped: batches without a step, because the gradient was not finite.
-        seconds: wall time.
+        margin: at the end of the epoch, in units of the distance.
+        seconds: wall time, judging included.
+        images: samples shown to the network in training.
+        train_seconds: wall time without judging.
     """
 
     number: int
@@ -33,8 +40,15 @@ class Epoch:
     easy: int = 0
     semi_hard: int = 0
     hard: int = 0
+    genuine: int = 0
+    inside: int = 0
+    beyond: int = 0
+    empty: int = 0
     skipped: int = 0
+    margin: float = 0.0
     seconds: float = 0.0
+    images: int = 0
+    train_seconds: float = 0.0
 
     def better_than(self, other: "Epoch | None") -> bool:
         """Higher accuracy; where that is equal, which few samples often make it, lower validation loss."""
@@ -63,6 +77,12 @@ class History:
         if best is None:
             raise InputError("history: holds no epoch; train first")
         return best
+
+    @property
+    def images_per_second(self) -> float:
+        """Samples shown to the network per second of training, without judging; 0 before any training."""
+        seconds = sum(epoch.train_seconds for epoch in self.epochs)
+        return sum(epoch.images for epoch in self.epochs) / seconds if seconds > 0 else 0.0
 
     def to_json(self) -> str:
         """A JSON list with one object per epoch."""

@@ -1,6 +1,8 @@
 """Learning rates: over the steps of a run, and over the layers of a network."""
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -9,17 +11,26 @@ from kilnsense.nets.backbones import Trunk
 from kilnsense.nets.branches import Encoder
 
 _LAST = 0.01  # share of the rate that is left at the last step
+_ADAPTIVE: dict[str, Any] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+}
 
 
-def rate_factor(step: int, *, warmup: int, steps: int) -> float:
-    """Share of the full rate at a step, 0..1: a line up over `warmup` steps, then half a cosine down to 1 %.
+def rate_factor(step: int, *, warmup: int, steps: int, schedule: str) -> float:
+    """Share of the full rate at a step, 0..1: a line up over `warmup` steps, then the schedule.
 
-    Loshchilov, Hutter, "SGDR", ICLR 2017, without restarts.
+    ``cosine``: half a cosine down to 1 % (Loshchilov, Hutter, "SGDR", ICLR 2017, without restarts);
+    ``linear``: a line down to 1 %; ``constant``: all of it to the end.
     """
     if step < warmup:
         return (step + 1) / warmup
-    turn = (step - warmup) / max(1, steps - 1 - warmup)
-    return _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * min(1.0, turn)))
+    turn = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
+    if schedule == "constant":
+        return 1.0
+    left = 1 - turn if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * turn))
+    return _LAST + (1 - _LAST) * left
 
 
 def layer_factors(encoder: Encoder, decay: float) -> list[tuple[torch.nn.Parameter, float]]:
@@ -33,13 +44,21 @@ def layer_factors(encoder: Encoder, decay: float) -> list[tuple[torch.nn.Paramet
     return factors
 
 
-def build_optimizer(encoder: Encoder, config: TrainingConfig) -> torch.optim.Optimizer:
+def build_optimizer(
+    encoder: Encoder, config: TrainingConfig, learned: Iterable[torch.nn.Parameter] = ()
+) -> torch.optim.Optimizer:
     """The optimiser of a config, with one group per rate; norms and biases (one axis) are not decayed.
 
     Each group keeps its full rate as ``full_rate``; `set_rate` makes the rate of a step from it.
+
+    Args:
+        encoder: all its parameters are trained.
+        config: kind, rate and decay.
+        learned: what the loss itself learns, at the rate of the head.
     """
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    for parameter, factor in layer_factors(encoder, config.layer_decay):
+    shares = [*layer_factors(encoder, config.layer_decay), *((parameter, 1.0) for parameter in learned)]
+    for parameter, factor in shares:
         weight_decay = config.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((factor, weight_decay), []).append(parameter)
     rows = [
@@ -53,8 +72,7 @@ def build_optimizer(encoder: Encoder, config: TrainingConfig) -> torch.optim.Opt
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(rows, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(rows, lr=config.learning_rate)
+    return _ADAPTIVE[config.optimizer](rows, lr=config.learning_rate)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

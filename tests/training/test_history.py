@@ -37,3 +37,22 @@ def test_text_that_is_no_history_is_refused(text: str) -> None:
 def test_an_empty_history_has_no_best_epoch() -> None:
     with pytest.raises(InputError, match="holds no epoch"):
         _ = History().best
+
+
+def test_a_history_of_fewer_figures_is_still_read() -> None:
+    text = (
+        '[{"number": 1, "loss": 0.2, "rate": 0.001, "accuracy": 0.5, "validation_loss": 0.1, "spread": [0.5], '
+        '"collapsed": [], "easy": 1, "semi_hard": 2, "hard": 3, "skipped": 0, "seconds": 1.5}]'
+    )
+    (read,) = History.from_json(text).epochs
+    assert (read.semi_hard, read.genuine, read.images) == (2, 0, 0)
+
+
+def test_the_speed_is_of_training_alone() -> None:
+    epochs = (
+        Epoch(0, seconds=5.0),
+        Epoch(1, images=300, train_seconds=2.0, seconds=9.0),
+        Epoch(2, images=100, train_seconds=2.0, seconds=9.0),
+    )
+    assert History(epochs).images_per_second == 100
+    assert History(epochs[:1]).images_per_second == 0
