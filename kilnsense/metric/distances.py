@@ -49,6 +49,11 @@ class Distance:
     between: Callable[[Tensor, Tensor], Tensor]
     table: Callable[[Tensor, Tensor], Tensor]
 
+    @property
+    def unit(self) -> float:
+        """Half the distance of two random embeddings, about: 1 for vectors of unit length by `euclidean`."""
+        return 5 * self.margin
+
     @torch.no_grad()
     def matrix(self, x: Tensor, y: Tensor) -> Tensor:
         """Distances of all rows of x to all rows of y, (N, ·) x (M, ·) -> (N, M), without a gradient.
@@ -107,6 +112,15 @@ class Distance:
             for i, j in zip(torch.split(first, step), torch.split(second, step), strict=True)
         ]
         return torch.cat(parts).index_select(0, place)
+
+    def weighted(self, x: Tensor, weights: Tensor) -> Tensor:
+        """The sum of weights[i, j] * d(x_i, x_j), (N, ·) and (N, N) -> a scalar, differentiable in x.
+
+        Summed in float64, because large terms may cancel; memory is bounded as that of `chosen`.
+        """
+        first, second = weights.nonzero(as_tuple=True)
+        apart = self.chosen(x, first, second)
+        return (apart.double() * weights[first, second]).sum().to(apart.dtype)
 
     def require(self, gives: Takes, *, where: str) -> None:
         """Says no to a head that does not fit.
@@ -219,6 +233,23 @@ def cosine() -> Distance:
         prepare=vector.unit,
         between=lambda x, y: vector.squared(x, y) / 2,
         table=lambda x, y: vector.squared_table(x, y) / 2,
+    )
+
+
+def squared(distance: Distance) -> Distance:
+    """The square of a distance, with a finite slope wherever that has one; of `euclidean`, the one above.
+
+    The margin is the same share of the square of `Distance.unit` as the distance's is of its unit.
+    """
+    if distance.name == "euclidean":
+        return squared_euclidean()
+    return Distance(
+        name=f"{distance.name} squared",
+        takes=distance.takes,
+        margin=5 * distance.margin**2,
+        prepare=distance.prepare,
+        between=lambda x, y: distance.between(x, y) ** 2,
+        table=lambda x, y: distance.table(x, y) ** 2,
     )
 
 

@@ -1,111 +1,158 @@
-"""Losses over mined triplets.
+"""The table of losses: what each is over, the margin it begins with, and what it learns itself."""
 
-A loss is a function of the embeddings, what was mined from them, and the distance that it was mined with. It
-is a scalar tensor that always back-propagates: a batch without a triplet gives 0 with a gradient of 0, and
-`Mined.chosen == 0` tells the caller to count it.
-"""
-
-from collections.abc import Callable
-from functools import partial
-from typing import Literal, Protocol, get_args
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from kilnsense.errors import ConfigError
-from kilnsense.metric.distances import Distance, check_finite
+from kilnsense.errors import ConfigError, InputError
+from kilnsense.metric import class_losses, pair_losses, triplet_losses
+from kilnsense.metric.distances import Distance
 from kilnsense.metric.miners import Mined
-from kilnsense.metric.ranking import check_margin
+from kilnsense.metric.pair_miners import Pairs
+from kilnsense.metric.triplet_losses import Reduction
 
-Reduction = Literal["mean_violating", "mean", "sum"]
-"""Over what a loss is averaged.
+Over = Literal["triplets", "pairs", "classes"]
+"""What a loss is over: triplets from `MINERS`, pairs from `PAIR_MINERS`, or single samples and classes."""
 
-mean_violating: the triplets whose hinge is above 0. Its size does not fade as triplets become easy.
-mean: all chosen triplets, the easy ones with their 0.
-sum: not averaged.
-"""
+Chosen = Mined | Pairs | Tensor
+"""What a loss learns from: mined triplets, mined pairs, or labels (N,) int64."""
 
-
-class TripletLoss(Protocol):
-    """A function from embeddings, mined triplets and a distance to a scalar loss."""
-
-    def __call__(self, embeddings: Tensor, mined: Mined, distance: Distance, *, margin: float) -> Tensor:
-        """The loss, a scalar that back-propagates."""
-        ...
+Learned = Mapping[str, Tensor]
+"""The tensors that a loss itself learns; empty for most."""
 
 
-def triplet(
-    embeddings: Tensor,
-    mined: Mined,
-    distance: Distance,
-    *,
-    margin: float,
-    reduction: Reduction = "mean_violating",
-) -> Tensor:
-    """max(0, d(a, p) - d(a, n) + margin) over the mined triplets.
+@dataclass(frozen=True)
+class Loss:
+    """A loss and what a trainer has to know of it.
 
-    Schroff, Kalenichenko, Philbin, "FaceNet", CVPR 2015 (there with `squared_euclidean`); all triplets at
-    once where the miner folded them into pair weights.
-
-    Args:
-        embeddings: (N, d) or (N, p, 3), as the distance takes them.
-        mined: triplets of these N rows.
-        distance: the one that they were mined with.
-        margin: >= 0, in the unit of the distance.
-        reduction: what the sum is divided by.
-
-    Raises:
-        ConfigError: margin below 0, or another than the triplets were folded with; unknown reduction; the
-            distance does not take such embeddings.
-        InputError: an embedding is not finite.
+    Attributes:
+        name: its name in `LOSSES`.
+        over: what it learns from.
+        value: (embeddings, chosen, distance, learned) -> scalar that always back-propagates: where nothing
+            is chosen 0 with a gradient of 0. The margin is that of `chosen`.
+        default_margin: for a distance, in its unit.
+        start: None, or (width of a flattened embedding, classes, generator) -> what the loss learns itself,
+            float32 without requires_grad.
+        compare: None, or how embeddings (N, width) are compared after training with what was learned; None:
+            by the distance.
     """
-    check_margin(margin)
-    _check_reduction(reduction)
-    if mined.chosen == 0:
-        check_finite(embeddings)
-        return (embeddings * 0).sum()
-    if mined.weights is not None:
-        total = _folded(embeddings, mined, mined.weights, distance, margin=margin)
-        return total / _divisor(mined, reduction)
-    ends = torch.cat([mined.positive, mined.negative])
-    to_positive, to_negative = distance.chosen(embeddings, mined.anchor.repeat(2), ends).chunk(2)
-    hinge = (to_positive - to_negative + margin).clamp_min(0)
-    if reduction == "mean_violating":
-        return hinge.sum() / (hinge > 0).sum().clamp_min(1)
-    return hinge.mean() if reduction == "mean" else hinge.sum()
+
+    name: str
+    over: Over
+    value: Callable[[Tensor, Chosen, Distance, Learned], Tensor]
+    default_margin: Callable[[Distance], float]
+    start: Callable[[int, int, torch.Generator], dict[str, Tensor]] | None = None
+    compare: Callable[[Learned], Distance] | None = None
 
 
-def _folded(
-    embeddings: Tensor, mined: Mined, weights: Tensor, distance: Distance, *, margin: float
-) -> Tensor:
-    """The sum of all hinges above 0, from weights of pairs; in float64, because large terms cancel."""
-    if margin != mined.margin:
+def _own_margin(distance: Distance) -> float:
+    return distance.margin
+
+
+def _pair_margin(distance: Distance) -> float:
+    return distance.unit
+
+
+def _over_triplets(name: str, of: Callable[[Tensor, Mined, Distance], Tensor]) -> Loss:
+    def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
+        if not isinstance(chosen, Mined):
+            raise _wrong(name, "triplets", "MINERS", chosen)
+        return of(embeddings, chosen, distance)
+
+    return Loss(name, "triplets", value, _own_margin)
+
+
+def _triplet(*, reduction: Reduction = "mean_violating") -> Loss:
+    _check_reduction("triplet", reduction)
+    return _over_triplets("triplet", lambda x, m, d: triplet_losses.triplet(x, m, d, reduction=reduction))
+
+
+def _triplet_soft(*, reduction: Reduction = "mean") -> Loss:
+    _check_reduction("triplet_soft", reduction)
+    return _over_triplets(
+        "triplet_soft", lambda x, m, d: triplet_losses.triplet_soft(x, m, d, reduction=reduction)
+    )
+
+
+def _triplet_cosine(*, reduction: Reduction = "mean_violating") -> Loss:
+    _check_reduction("triplet_cosine", reduction)
+    return _over_triplets(
+        "triplet_cosine", lambda x, m, d: triplet_losses.triplet_cosine(x, m, d, reduction=reduction)
+    )
+
+
+def _contrastive() -> Loss:
+    def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
+        return pair_losses.contrastive(embeddings, _pairs("contrastive", chosen), distance)
+
+    return Loss("contrastive", "pairs", value, _pair_margin)
+
+
+def _energy(*, bound: float | None = None) -> Loss:
+    if bound is not None and not (math.isfinite(bound) and bound > 0):
         raise ConfigError(
-            f"loss 'triplet': margin {margin}, but mined with {mined.margin}; give both the same"
+            f"loss 'energy': bound: got {bound}, allowed: above 0, the largest distance of two embeddings, "
+            "or none for ten default margins of the distance"
         )
-    first, second = weights.nonzero(as_tuple=True)
-    apart = distance.chosen(embeddings, first, second)
-    total = (apart.double() * weights[first, second]).sum() + margin * mined.violating
-    return total.to(apart.dtype)
+
+    def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
+        return pair_losses.energy(embeddings, _pairs("energy", chosen), distance, bound=bound)
+
+    return Loss("energy", "pairs", value, _pair_margin)
 
 
-def _divisor(mined: Mined, reduction: Reduction) -> int:
-    if reduction == "sum":
-        return 1
-    return max(1, mined.violating if reduction == "mean_violating" else mined.chosen)
+def _weighted_l1_bce() -> Loss:
+    def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
+        return pair_losses.weighted_l1_bce(embeddings, _pairs("weighted_l1_bce", chosen), learned)
+
+    return Loss(
+        "weighted_l1_bce",
+        "pairs",
+        value,
+        _pair_margin,
+        start=pair_losses.start_weighted_l1,
+        compare=pair_losses.compare_weighted_l1,
+    )
 
 
-def _check_reduction(reduction: str) -> None:
+def _softmax() -> Loss:
+    def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
+        if not isinstance(chosen, Tensor):
+            raise _wrong("softmax", "labels", "no miner", chosen)
+        return class_losses.softmax(embeddings, chosen, learned)
+
+    return Loss("softmax", "classes", value, _own_margin, start=class_losses.start_softmax)
+
+
+def _pairs(name: str, chosen: Chosen) -> Pairs:
+    if not isinstance(chosen, Pairs):
+        raise _wrong(name, "pairs", "PAIR_MINERS", chosen)
+    return chosen
+
+
+def _wrong(name: str, wanted: str, where: str, got: Chosen) -> InputError:
+    return InputError(f"loss {name!r} learns from {wanted}, got {type(got).__name__}; use {where}")
+
+
+def _check_reduction(name: str, reduction: str) -> None:
     if reduction not in get_args(Reduction):
         raise ConfigError(
-            f"loss 'triplet': reduction: got {reduction!r}, allowed: {', '.join(get_args(Reduction))}"
+            f"loss {name!r}: reduction: got {reduction!r}, allowed: {', '.join(get_args(Reduction))}"
         )
 
 
-def _triplet(*, reduction: Reduction = "mean_violating") -> TripletLoss:
-    _check_reduction(reduction)
-    return partial(triplet, reduction=reduction)
-
-
-LOSSES: dict[str, Callable[..., TripletLoss]] = {"triplet": _triplet}
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "triplet": _triplet,
+    "triplet_soft": _triplet_soft,
+    "triplet_cosine": _triplet_cosine,
+    "ratio": lambda: _over_triplets("ratio", triplet_losses.ratio),
+    "contrastive": _contrastive,
+    "energy": _energy,
+    "weighted_l1_bce": _weighted_l1_bce,
+    "softmax": _softmax,
+}
 """Loss builders by name."""

@@ -1,9 +1,9 @@
 """Which triplets of a batch to learn from; easy, semi-hard and hard are defined in `ranking`.
 
-A miner is a function `(distances, labels, *, margin, generator) -> Mined`: distances (N, N) as from
-`Distance.matrix(x, x)`, labels (N,) of an integer type. It raises InputError for shapes that do not fit or
-values that are not finite, ConfigError for a margin below 0. A batch without a valid triplet is no error:
-nothing is chosen.
+A miner is a function `(distances, relation, *, margin, generator) -> Mined`: distances (N, N) as from
+`Distance.matrix(x, x)`, the relation as from `relate`, a margin of one number or (N, N) with one per anchor
+and negative. It raises InputError for shapes that do not fit or values that are not finite, ConfigError for a
+margin below 0. A batch without a valid triplet is no error: nothing is chosen.
 """
 
 import math
@@ -15,22 +15,13 @@ from typing import Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
-from kilnsense.errors import ConfigError
-from kilnsense.metric.ranking import (
-    Ranking,
-    check_margin,
-    count_valid,
-    fold,
-    positive_pairs,
-    rank,
-    same_class,
-)
+from kilnsense.errors import ConfigError, InputError
+from kilnsense.metric.counts import Counts
+from kilnsense.metric.every import BLOCK, Every, Kind, inside, margin_of
+from kilnsense.metric.ranking import Ranking, Relation, check_batch, count_valid, rank
 
 Pick = Literal["random", "nearest"]
 """Which of an anchor's semi-hard negatives."""
-
-Kind = Literal["all", "semi_hard", "hard"]
-"""Which of all triplets."""
 
 
 @dataclass(frozen=True)
@@ -38,118 +29,125 @@ class Mined:
     """Triplets chosen from a batch of N, and what kinds they are.
 
     Attributes:
-        anchor, positive, negative: (T,) int64, rows of the batch; empty where `weights` stands for them.
-        margin: the margin they were mined with.
+        anchor, positive, negative: (T,) int64, rows of the batch; empty where `every` stands for them.
+        margin: what a loss is to use, in the unit of the distance: a number, or (T,) with one per triplet.
         valid: how many triplets the batch holds.
-        easy, semi_hard, hard: how many of the chosen ones are of each kind.
-        weights: None, or (N, N) float64 above the diagonal: the sum of d(a, p) - d(a, n) over the chosen
-            triplets that are not easy is the sum of weights[i, j] * d(i, j). So none needs to be listed.
+        counts: how many of the chosen ones are of each kind.
+        every: None, or all triplets of a kind without a list.
     """
 
     anchor: Tensor
     positive: Tensor
     negative: Tensor
-    margin: float
+    margin: float | Tensor
     valid: int
-    easy: int
-    semi_hard: int
-    hard: int
-    weights: Tensor | None = None
+    counts: Counts
+    every: Every | None = None
 
     @property
     def chosen(self) -> int:
         """How many triplets were chosen; 0 means that the batch teaches nothing."""
-        return self.easy + self.semi_hard + self.hard
-
-    @property
-    def violating(self) -> int:
-        """How many of the chosen ones are hard or semi-hard."""
-        return self.semi_hard + self.hard
+        return self.counts.total
 
 
 class Miner(Protocol):
-    """A function that chooses triplets from a distance matrix (N, N) and labels (N,)."""
+    """A function that chooses triplets from a distance matrix (N, N) and a relation."""
 
     def __call__(
-        self, distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator
+        self, distances: Tensor, relation: Relation, *, margin: float | Tensor, generator: torch.Generator
     ) -> Mined:
         """Chooses triplets."""
         ...
 
 
-def random_triplets(distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator) -> Mined:
+def random_triplets(
+    distances: Tensor, relation: Relation, *, margin: float | Tensor, generator: torch.Generator
+) -> Mined:
     """For each anchor and positive one negative at random, of whatever kind."""
-    check_margin(margin)
-    same = same_class(distances, labels)
-    anchor, positive = positive_pairs(same)
-    _, negatives = (~same).nonzero(as_tuple=True)
-    count = (~same).sum(1)
+    check_batch(distances, relation, margin)
+    anchor, positive = relation.positive.nonzero(as_tuple=True)
+    _, negatives = relation.negative.nonzero(as_tuple=True)
+    count = relation.negative.sum(1)
     begin = count.cumsum(0) - count
     keep = count[anchor] > 0
     anchor, positive = anchor[keep], positive[keep]
     place = begin[anchor] + _draw(torch.zeros_like(anchor), count[anchor], generator)
-    return _listed(distances, same, (anchor, positive, negatives[place]), margin)
+    return _listed(distances, relation, (anchor, positive, negatives[place]), margin)
 
 
-def batch_hard(distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator) -> Mined:  # noqa: ARG001
+def batch_hard(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Mined:
     """For each anchor its farthest positive and nearest negative. Hermans, Beyer, Leibe, 2017."""
-    check_margin(margin)
-    same = same_class(distances, labels)
-    others = same.clone().fill_diagonal_(False)
-    anchor = (others.any(1) & ~same.all(1)).nonzero().flatten()
+    check_batch(distances, relation, margin)
+    anchor = (relation.positive.any(1) & relation.negative.any(1)).nonzero().flatten()
     positive, negative = anchor, anchor
     if len(anchor):
-        positive = distances.masked_fill(~others, -math.inf).argmax(1)[anchor]
-        negative = distances.masked_fill(same, math.inf).argmin(1)[anchor]
-    return _listed(distances, same, (anchor, positive, negative), margin)
+        positive = distances.masked_fill(~relation.positive, -math.inf).argmax(1)[anchor]
+        negative = distances.masked_fill(~relation.negative, math.inf).argmin(1)[anchor]
+    return _listed(distances, relation, (anchor, positive, negative), margin)
 
 
-def hardest(distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator) -> Mined:  # noqa: ARG001
-    """For each anchor and positive the nearest negative, where that is hard or semi-hard."""
-    check_margin(margin)
-    same = same_class(distances, labels)
-    ranking = rank(distances, same, margin)
-    return _picked(distances, same, ranking, (ranking.inside > 0, torch.zeros_like(ranking.hard)), margin)
+def hardest(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Mined:
+    """For each anchor and positive the negative with the largest hinge, where that is hard or semi-hard."""
+    check_batch(distances, relation, margin)
+    ranking = rank(distances, relation, margin)
+    keep = ranking.inside > 0
+    return _picked(distances, relation, ranking, (keep, torch.zeros_like(ranking.hard)), margin)
 
 
-def random_hard(distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator) -> Mined:
+def random_hard(
+    distances: Tensor, relation: Relation, *, margin: float | Tensor, generator: torch.Generator
+) -> Mined:
     """For each anchor and positive one hard or semi-hard negative at random, where there is one."""
-    check_margin(margin)
-    same = same_class(distances, labels)
-    ranking = rank(distances, same, margin)
+    check_batch(distances, relation, margin)
+    ranking = rank(distances, relation, margin)
     place = _draw(torch.zeros_like(ranking.hard), ranking.inside, generator)
-    return _picked(distances, same, ranking, (ranking.inside > 0, place), margin)
+    return _picked(distances, relation, ranking, (ranking.inside > 0, place), margin)
 
 
 def semi_hard(
-    distances: Tensor, labels: Tensor, *, margin: float, generator: torch.Generator, pick: Pick = "random"
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,
+    pick: Pick = "random",
 ) -> Mined:
     """For each anchor and positive one semi-hard negative, where there is one.
 
     `pick`: "random", or "nearest" as in Schroff, Kalenichenko, Philbin, "FaceNet", CVPR 2015.
     """
-    check_margin(margin)
-    same = same_class(distances, labels)
-    ranking = rank(distances, same, margin)
+    check_batch(distances, relation, margin)
+    ranking = rank(distances, relation, margin)
+    if isinstance(margin, Tensor):
+        return _semi_hard_by_margins(distances, relation, ranking, margin, generator, pick)
     place = ranking.hard if pick == "nearest" else _draw(ranking.hard, ranking.inside, generator)
-    return _picked(distances, same, ranking, (ranking.inside > ranking.hard, place), margin)
+    return _picked(distances, relation, ranking, (ranking.inside > ranking.hard, place), margin)
 
 
 def all_triplets(
     distances: Tensor,
-    labels: Tensor,
+    relation: Relation,
     *,
-    margin: float,
+    margin: float | Tensor,
     generator: torch.Generator,  # noqa: ARG001
     kind: Kind = "all",
 ) -> Mined:
-    """Every valid triplet, or every one of a kind, folded into weights of pairs instead of listed."""
-    check_margin(margin)
-    same = same_class(distances, labels)
-    ranking = rank(distances, same, margin)
-    start = ranking.hard if kind == "semi_hard" else torch.zeros_like(ranking.hard)
-    stop = ranking.hard if kind == "hard" else ranking.inside
-    hard, inside, valid = _numbers(ranking.hard.sum(), ranking.inside.sum(), count_valid(same))
+    """Every valid triplet, or every one of a kind, without a list of them."""
+    check_batch(distances, relation, margin)
+    ranking = rank(distances, relation, margin)
+    hard, within, valid = _numbers(ranking.hard.sum(), ranking.inside.sum(), count_valid(relation))
     none = ranking.anchor[:0]
     return Mined(
         anchor=none,
@@ -157,11 +155,37 @@ def all_triplets(
         negative=none,
         margin=margin,
         valid=valid,
-        easy=valid - inside if kind == "all" else 0,
-        semi_hard=inside - hard if kind != "hard" else 0,
-        hard=hard if kind != "semi_hard" else 0,
-        weights=fold(ranking, start, stop),
+        counts=Counts(
+            easy=valid - within if kind == "all" else 0,
+            semi_hard=within - hard if kind != "hard" else 0,
+            hard=hard if kind != "semi_hard" else 0,
+        ),
+        every=Every(distances, relation, ranking, margin, kind),
     )
+
+
+def as_drawn(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Mined:
+    """The triplets that the batch was drawn as: its rows are anchors, then their positives, then negatives.
+
+    Raises:
+        InputError: rows that are no three equal parts of that kind.
+    """
+    check_batch(distances, relation, margin)
+    third, rest = divmod(len(distances), 3)
+    rows = torch.arange(3 * third, device=distances.device)
+    anchor, positive, negative = rows[:third], rows[third : 2 * third], rows[2 * third :]
+    if rest or not (relation.positive[anchor, positive] & relation.negative[anchor, negative]).all():
+        raise InputError(
+            f"miner 'as_drawn': the {len(distances)} rows are no anchors, positives and negatives in thirds; "
+            "draw the batches as triplets (`tuple_batches`, size 3), or use another miner"
+        )
+    return _listed(distances, relation, (anchor, positive, negative), margin)
 
 
 def _draw(low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
@@ -171,30 +195,66 @@ def _draw(low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
     return low + torch.minimum(step, (high - low - 1).clamp_min(0))
 
 
+def _semi_hard_by_margins(
+    distances: Tensor,
+    relation: Relation,
+    ranking: Ranking,
+    margins: Tensor,
+    generator: torch.Generator,
+    pick: Pick,
+) -> Mined:
+    """With a margin per negative the semi-hard ones lie side by side in neither order: they are looked at."""
+    step = max(1, BLOCK // max(1, len(distances)))
+    rows = torch.split((ranking.anchor * len(distances) + ranking.positive), step)
+    keeps, negatives = [], []
+    for cell in rows:
+        anchor, positive = cell // max(1, len(distances)), cell % max(1, len(distances))
+        to_positive, to_negative = distances[anchor, positive][:, None], distances[anchor]
+        fits = relation.negative[anchor] & (to_negative > to_positive)
+        fits &= inside(to_positive, to_negative, margin_of(margins, anchor))
+        key = to_negative
+        if pick == "random":
+            key = torch.rand(key.shape, generator=generator, device=generator.device).to(key.device)
+        keeps.append(fits.any(1))
+        negatives.append(key.masked_fill(~fits, math.inf).argmin(1) if len(cell) else cell)
+    keep = torch.cat(keeps)
+    triplets = (ranking.anchor[keep], ranking.positive[keep], torch.cat(negatives)[keep])
+    return _listed(distances, relation, triplets, margins)
+
+
 def _picked(
-    distances: Tensor, same: Tensor, ranking: Ranking, choice: tuple[Tensor, Tensor], margin: float
+    distances: Tensor,
+    relation: Relation,
+    ranking: Ranking,
+    choice: tuple[Tensor, Tensor],
+    margin: float | Tensor,
 ) -> Mined:
     """The triplets of the pairs to keep (P,) of bool, each with its negative at a rank (P,)."""
     keep, place = choice
     anchor, positive = ranking.anchor[keep], ranking.positive[keep]
-    return _listed(distances, same, (anchor, positive, ranking.order[anchor, place[keep]]), margin)
+    negative = ranking.shifted[anchor, place[keep]]
+    return _listed(distances, relation, (anchor, positive, negative), margin)
 
 
-def _listed(distances: Tensor, same: Tensor, triplets: tuple[Tensor, Tensor, Tensor], margin: float) -> Mined:
+def _listed(
+    distances: Tensor,
+    relation: Relation,
+    triplets: tuple[Tensor, Tensor, Tensor],
+    margin: float | Tensor,
+) -> Mined:
     anchor, positive, negative = triplets
     d_ap, d_an = distances[anchor, positive], distances[anchor, negative]
+    if isinstance(margin, Tensor):
+        margin = margin[anchor, negative]
     is_hard = d_an <= d_ap
-    is_semi_hard = ~is_hard & (d_an < d_ap + margin)
-    hard, semi, valid = _numbers(is_hard.sum(), is_semi_hard.sum(), count_valid(same))
+    hard, within, valid = _numbers(is_hard.sum(), inside(d_ap, d_an, margin).sum(), count_valid(relation))
     return Mined(
         anchor=anchor,
         positive=positive,
         negative=negative,
         margin=margin,
         valid=valid,
-        easy=len(anchor) - hard - semi,
-        semi_hard=semi,
-        hard=hard,
+        counts=Counts(easy=len(anchor) - within, semi_hard=within - hard, hard=hard),
     )
 
 
@@ -223,5 +283,6 @@ MINERS: dict[str, Callable[..., Miner]] = {
     "random_hard": lambda: random_hard,
     "semi_hard": _semi_hard,
     "batch_hard": lambda: batch_hard,
+    "as_drawn": lambda: as_drawn,
 }
-"""Miner builders by name."""
+"""Miner builders by name, for losses over triplets."""

@@ -1,13 +1,14 @@
 """Where each positive stands among its anchor's negatives: the one definition of easy, semi-hard and hard.
 
-A triplet is an anchor, a positive (another sample of its class) and a negative (a sample of another class).
-With d_ap and d_an the anchor's distances and m the margin, every triplet is exactly one of
+A triplet is an anchor, a positive (of its class) and a negative (of another class). With d_ap and d_an the
+anchor's distances and m the margin, every triplet is exactly one of
 
     hard        d_an <= d_ap
     semi-hard   d_ap <  d_an < d_ap + m
     easy        all others: the hinge d_ap - d_an + m is 0 or below
 
-Each anchor's negatives are sorted once, and a binary search per positive finds how many of them are hard, and
+The margin is one number, or one per anchor and negative. Each anchor's negatives are sorted once by d_an, and
+where margins differ once more by d_an - m; a binary search per positive finds how many of them are hard, and
 how many hard or semi-hard. So a batch of N needs O(N^2 log N) time and O(N^2) memory, where a list of its
 triplets would need O(N^3).
 """
@@ -23,89 +24,110 @@ from kilnsense.errors import ConfigError, InputError
 
 
 @dataclass(frozen=True)
+class Relation:
+    """Which samples of a batch of N may be an anchor's positives, and which its negatives.
+
+    Attributes:
+        positive, negative: (N, N) bool, rows are anchors; both symmetric, never both true, false on the
+            diagonal.
+    """
+
+    positive: Tensor
+    negative: Tensor
+
+
+@dataclass(frozen=True)
 class Ranking:
-    """Every (anchor, positive) pair of a batch of N, P of them, and its anchor's negatives by distance.
+    """Every (anchor, positive) pair of a batch of N, P of them, and its anchor's negatives in order.
 
     Attributes:
         order: (N, N) int64, columns by distance from the row's anchor, negatives first.
+        shifted: (N, N) int64, columns by distance less margin; the same object where there is one margin.
         anchor, positive: (P,) int64, anchors ascending.
         hard: (P,) int64, how many negatives are hard: ranks 0..hard-1 of the anchor's row of `order`.
-        inside: (P,) int64, how many are hard or semi-hard: ranks 0..inside-1.
+        inside: (P,) int64, how many are hard or semi-hard: ranks 0..inside-1 of `shifted`.
     """
 
     order: Tensor
+    shifted: Tensor
     anchor: Tensor
     positive: Tensor
     hard: Tensor
     inside: Tensor
 
 
-def rank(distances: Tensor, same: Tensor, margin: float) -> Ranking:
-    """Ranks a batch from its distances (N, N) and which pairs are of one class (N, N) of bool."""
-    ascending, order = _sort_rows(distances.masked_fill(same, math.inf))
-    anchor, positive = positive_pairs(same)
-    count = same.sum(1) - 1
-    # The positives of an anchor side by side in its row, because the search runs row by row.
-    slot = torch.arange(len(anchor), device=anchor.device) - (count.cumsum(0) - count)[anchor]
-    to_positive = distances.new_zeros(len(same), int(count.max()) if len(count) else 0)
-    to_positive[anchor, slot] = distances[anchor, positive]
-    hard = torch.searchsorted(ascending, to_positive, right=True)[anchor, slot]
-    inside = torch.searchsorted(ascending, to_positive + margin, right=False)[anchor, slot]
-    return Ranking(order, anchor, positive, hard, torch.maximum(hard, inside))  # at margin 0 a tie is hard
-
-
-def positive_pairs(same: Tensor) -> tuple[Tensor, Tensor]:
-    """All ordered (anchor, positive) pairs, anchors ascending, from the pairs of one class (N, N)."""
-    anchor, positive = same.clone().fill_diagonal_(False).nonzero(as_tuple=True)
-    return anchor, positive
-
-
-def fold(ranking: Ranking, start: Tensor, stop: Tensor) -> Tensor:
-    """The triplets of all pairs with the negatives of ranks start..stop-1, as weights of pairs of samples.
-
-    d(a, p) enters the sum of d(a, p) - d(a, n) once per negative of the range, -d(a, n) once per range it is
-    in.
+def relate(labels: Tensor, sides: Tensor | None = None) -> Relation:
+    """Positives are of the same class, negatives of another.
 
     Args:
-        ranking: of a batch of N.
-        start, stop: (P,) int64, stop >= start.
-
-    Returns:
-        (N, N) float64 above the diagonal: the sum over all those triplets of d(a, p) - d(a, n) is the sum of
-        weights[i, j] * d(i, j).
-    """
-    n = len(ranking.order)
-    steps = torch.zeros(n, n + 1, dtype=torch.float64, device=start.device)
-    one = steps.new_ones(())
-    steps.index_put_((ranking.anchor, start), one, accumulate=True)
-    steps.index_put_((ranking.anchor, stop), -one, accumulate=True)
-    uses = steps.cumsum(1)[:, :n]
-    weights = torch.zeros(n, n, dtype=torch.float64, device=start.device)
-    weights.scatter_(1, ranking.order, uses.neg())
-    weights[ranking.anchor, ranking.positive] = (stop - start).double()
-    return (weights + weights.T).triu(1)
-
-
-def count_valid(same: Tensor) -> Tensor:
-    """How many triplets a batch holds, a scalar."""
-    of_class = same.sum(1)
-    return ((of_class - 1) * (len(same) - of_class)).sum()
-
-
-def same_class(distances: Tensor, labels: Tensor) -> Tensor:
-    """Which pairs are of one class, (N, N) of bool, after checking distances (N, N) and labels (N,).
+        labels: (N,) of an integer type.
+        sides: None, or (N,): only samples of different sides are compared, as where two networks see two
+            kinds of view. A sample seen from the other side is a positive like any other of its class.
 
     Raises:
-        InputError: shapes that do not fit, labels that are no whole numbers, distances that are not finite.
+        InputError: labels that are no whole numbers, or sides that are not one per label.
     """
-    n = len(labels)
-    if labels.ndim != 1 or distances.shape != (n, n):
+    if labels.ndim != 1 or labels.is_floating_point():
         raise InputError(
-            f"miner: needs labels (N,) and distances (N, N), got {tuple(labels.shape)} "
-            f"and {tuple(distances.shape)}"
+            f"miner: labels are class numbers (N,) of an integer type, got shape {tuple(labels.shape)} of "
+            f"{labels.dtype}"
         )
-    if labels.is_floating_point():
-        raise InputError(f"miner: labels are class numbers of an integer type, got {labels.dtype}")
+    same = labels[:, None] == labels[None, :]
+    if sides is None:
+        return Relation(same.clone().fill_diagonal_(False), ~same)
+    if sides.shape != labels.shape:
+        raise InputError(f"miner: needs one side per label {len(labels)}, got shape {tuple(sides.shape)}")
+    across = sides[:, None] != sides[None, :]
+    return Relation(same & across, ~same & across)
+
+
+def rank(distances: Tensor, relation: Relation, margin: float | Tensor) -> Ranking:
+    """Ranks a batch by its distances (N, N); the margin is a number, or (N, N) with one per negative."""
+    away = ~relation.negative
+    ascending, order = _sort_rows(distances.masked_fill(away, math.inf))
+    anchor, positive = relation.positive.nonzero(as_tuple=True)
+    count = relation.positive.sum(1)
+    # The positives of an anchor side by side in its row, because the search runs row by row.
+    slot = torch.arange(len(anchor), device=anchor.device) - (count.cumsum(0) - count)[anchor]
+    to_positive = distances.new_zeros(len(distances), int(count.max()) if len(count) else 0)
+    to_positive[anchor, slot] = distances[anchor, positive]
+    hard = torch.searchsorted(ascending, to_positive, right=True)[anchor, slot]
+    if isinstance(margin, Tensor):
+        near, shifted = _sort_rows(less_margin(distances, margin).masked_fill(away, math.inf))
+        inside = torch.searchsorted(near, to_positive, right=False)[anchor, slot]
+        return Ranking(order, shifted, anchor, positive, hard, inside)
+    inside = torch.searchsorted(ascending, to_positive + margin, right=False)[anchor, slot]
+    # At margin 0 a tie is hard.
+    return Ranking(order, order, anchor, positive, hard, torch.maximum(hard, inside))
+
+
+def less_margin(distances: Tensor, margins: Tensor) -> Tensor:
+    """What a negative's distance is to exceed: it is hard or semi-hard where this is below d_ap, (N, N).
+
+    d_an - m, and at least one floating-point step below d_an, so that a tie at margin 0 is hard.
+    """
+    below = torch.nextafter(distances, torch.full_like(distances, -math.inf))
+    return torch.minimum(distances - margins, below)
+
+
+def count_valid(relation: Relation) -> Tensor:
+    """How many triplets a batch holds, a scalar."""
+    return (relation.positive.sum(1) * relation.negative.sum(1)).sum()
+
+
+def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -> None:
+    """Checks what every miner takes: distances (N, N), a relation of N and a margin.
+
+    Raises:
+        InputError: shapes that do not fit, distances or margins that are not finite.
+        ConfigError: a margin below 0.
+    """
+    n = len(relation.positive)
+    if distances.shape != (n, n):
+        raise InputError(
+            f"miner: needs labels (N,) and distances (N, N), got {n} labels and distances "
+            f"{tuple(distances.shape)}"
+        )
     finite = torch.isfinite(distances)
     if not finite.all():
         rows = (~finite).any(1).nonzero().flatten().tolist()
@@ -113,7 +135,13 @@ def same_class(distances: Tensor, labels: Tensor) -> Tensor:
             f"miner: distances of {len(rows)} of {n} rows hold NaN or infinity, the first in row {rows[0]}; "
             "check the embeddings they come from"
         )
-    return labels[:, None] == labels[None, :]
+    if not isinstance(margin, Tensor):
+        check_margin(margin)
+    elif margin.shape != (n, n) or not bool((torch.isfinite(margin) & (margin >= 0)).all()):
+        raise InputError(
+            f"margins: got shape {tuple(margin.shape)}, or an entry that is below 0 or not finite; allowed: "
+            f"one number of 0 and above per pair, ({n}, {n}); check the palettes they are scaled by"
+        )
 
 
 def check_margin(margin: float) -> None:

@@ -1,0 +1,131 @@
+"""Which pairs of a batch to learn from: genuine ones, of one class, and impostors, of two.
+
+A pair miner is a function `(distances, relation, *, margin, generator) -> Pairs` with the arguments and the
+errors of a miner of triplets. Each pair is chosen once, whichever way round.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kilnsense.errors import InputError
+from kilnsense.metric.counts import Counts
+from kilnsense.metric.ranking import Relation, check_batch
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs chosen from a batch of N, and what kinds they are.
+
+    Attributes:
+        first, second: (P,) int64, rows of the batch.
+        genuine: (P,) bool, both are of one class.
+        margin: what a loss is to use, in the unit of the distance: a number, or (P,) with one per pair.
+        valid: how many pairs the batch holds.
+        counts: how many of the chosen ones are of each kind.
+    """
+
+    first: Tensor
+    second: Tensor
+    genuine: Tensor
+    margin: float | Tensor
+    valid: int
+    counts: Counts
+
+    @property
+    def chosen(self) -> int:
+        """How many pairs were chosen; 0 means that the batch teaches nothing."""
+        return len(self.first)
+
+
+class PairMiner(Protocol):
+    """A function that chooses pairs from a distance matrix (N, N) and a relation."""
+
+    def __call__(
+        self, distances: Tensor, relation: Relation, *, margin: float | Tensor, generator: torch.Generator
+    ) -> Pairs:
+        """Chooses pairs."""
+        ...
+
+
+def all_pairs(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Pairs:
+    """Every valid pair."""
+    check_batch(distances, relation, margin)
+    first, second = (relation.positive | relation.negative).triu_(1).nonzero(as_tuple=True)
+    return _listed(distances, relation, (first, second), margin)
+
+
+def hard_negative(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Pairs:
+    """Every genuine pair, and as many of the nearest impostors; all of them where there are fewer."""
+    check_batch(distances, relation, margin)
+    first, second = relation.positive.triu(1).nonzero(as_tuple=True)
+    one, other = relation.negative.triu(1).nonzero(as_tuple=True)
+    nearest = distances[one, other].topk(min(len(first), len(one)), largest=False, sorted=False).indices
+    ends = torch.cat([first, one[nearest]]), torch.cat([second, other[nearest]])
+    return _listed(distances, relation, ends, margin)
+
+
+def as_drawn(
+    distances: Tensor,
+    relation: Relation,
+    *,
+    margin: float | Tensor,
+    generator: torch.Generator,  # noqa: ARG001
+) -> Pairs:
+    """The pairs that the batch was drawn as: its rows are the first of each, then the second of each.
+
+    Raises:
+        InputError: rows that are no two equal parts, or pairs that may not be compared.
+    """
+    check_batch(distances, relation, margin)
+    half, rest = divmod(len(distances), 2)
+    rows = torch.arange(2 * half, device=distances.device)
+    first, second = rows[:half], rows[half:]
+    if rest or not (relation.positive[first, second] | relation.negative[first, second]).all():
+        raise InputError(
+            f"miner 'as_drawn': the {len(distances)} rows are no first and second of pairs in halves; draw "
+            "the batches as pairs (`tuple_batches`, size 2), or use another miner"
+        )
+    return _listed(distances, relation, (first, second), margin)
+
+
+def _listed(
+    distances: Tensor, relation: Relation, ends: tuple[Tensor, Tensor], margin: float | Tensor
+) -> Pairs:
+    if isinstance(margin, Tensor):
+        margin = margin[ends]
+    genuine = relation.positive[ends]
+    within = ~genuine & (distances[ends] < margin)
+    valid = relation.positive.sum() + relation.negative.sum()
+    of_class, near, twice = torch.stack([genuine.sum(), within.sum(), valid]).tolist()
+    return Pairs(
+        first=ends[0],
+        second=ends[1],
+        genuine=genuine,
+        margin=margin,
+        valid=twice // 2,
+        counts=Counts(genuine=of_class, inside=near, beyond=len(genuine) - of_class - near),
+    )
+
+
+PAIR_MINERS: dict[str, Callable[..., PairMiner]] = {
+    "all": lambda: all_pairs,
+    "hard_negative": lambda: hard_negative,
+    "as_drawn": lambda: as_drawn,
+}
+"""Miner builders by name, for losses over pairs."""
