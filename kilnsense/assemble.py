@@ -51,8 +51,13 @@ def make_encoder(config: Config, *, part: str = "network") -> Encoder:
         sharing=branches.sharing,
         pretrained=branches.pretrained,
         weights=branches.weights,
+        pool=branches.pool,
+        crop=branches.size if branches.mode == "crop" else 0,
+        hidden=branches.hidden,
+        dropout=branches.dropout,
         head=branches.head,
         dimensions=branches.dimensions,
+        normalise=branches.normalise,
         colours=branches.colours,
         residual=branches.residual,
     )

@@ -1,87 +1,25 @@
 """Trunks: pictures in, one feature map out.
 
-``small`` is our own and needs no pretraining; ``timm:<model>`` takes any convolutional model of timm, with
-its deepest feature map at a stride of at most 16, because a region of a 96-pixel picture needs more than a
-cell or two.
+The plain ones need no pretraining; ``timm:<model>`` takes any convolutional model of timm, with its deepest
+feature map at a stride of at most 16, because a region of a 96-pixel picture needs more than a cell or two.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
 
 from kilnsense.errors import ConfigError, MissingExtraError, SourceError
+from kilnsense.nets.plain import conv2, conv4, small
+from kilnsense.nets.trunk import Trunk
 from kilnsense.parts import near_match
 
 TIMM_PREFIX = "timm:"
 _LARGEST_STRIDE = 16
-
-
-class Trunk(nn.Module):
-    """Normalises pictures and computes one feature map.
-
-    Attributes:
-        body: its children are the stages, in the order of execution; it gives a map, or a list of maps of
-            which the last one counts.
-        channels: C of the feature map.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(
-        self, body: nn.Module, *, channels: int, mean: Sequence[float], std: Sequence[float]
-    ) -> None:
-        super().__init__()
-        self.body = body
-        self.channels = channels
-        # Fixed by the architecture, so no part of the stored weights.
-        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / (255.0 * torch.tensor(std).view(1, 3, 1, 1)), persistent=False)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 or float sRGB, 0..255 -> (N, C, h, w)."""
-        maps = self.body((pixels.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) * self.scale)
-        last: Tensor = maps[-1] if isinstance(maps, list) else maps
-        return last
-
-    def groups(self) -> list[list[nn.Parameter]]:
-        """The parameters stage by stage, from the picture upwards; a lone norm belongs to the stage below."""
-        groups: list[list[nn.Parameter]] = []
-        for stage in self.body.children():
-            parameters = list(stage.parameters())
-            if groups and all(parameter.ndim < 2 for parameter in parameters):
-                groups[-1] += parameters
-            elif parameters:
-                groups.append(parameters)
-        return groups
-
-
-def small(*, generator: torch.Generator) -> Trunk:
-    """Four plain convolutions with batch norm, 0.08 million parameters, stride 8, 96 channels.
-
-    Batch norm, because the absolute level of a colour is the signal and norms per picture remove it.
-    """
-    widths = (3, 16, 32, 64, 96)
-    strides = (2, 2, 2, 1)
-    stages = [
-        _block(*ends, generator=generator) for ends in zip(widths[:-1], widths[1:], strides, strict=True)
-    ]
-    return Trunk(nn.Sequential(*stages), channels=widths[-1], mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-
-
-def _block(inputs: int, outputs: int, stride: int, *, generator: torch.Generator) -> nn.Sequential:
-    # skip_init: the constructor would draw from the global generator.
-    conv: nn.Conv2d = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-        nn.Conv2d, inputs, outputs, 3, stride=stride, padding=1, bias=False
-    )
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def timm_trunk(model: str, *, pretrained: bool, weights: str, generator: torch.Generator) -> Trunk:
@@ -166,7 +104,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-BACKBONES: dict[str, Callable[..., Trunk]] = {"small": small}
+BACKBONES: dict[str, Callable[..., Trunk]] = {"small": small, "conv2": conv2, "conv4": conv4}
 """Trunk by name, each a builder that takes `generator`; ``timm:<model>`` comes beside these."""
 
 

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.nets.backbones import Trunk, build_trunk
-from kilnsense.nets.heads import HEADS, PaletteHead, VectorHead, masked_moments
+from kilnsense.nets.backbones import build_trunk
+from kilnsense.nets.heads import HEADS, PaletteHead, VectorHead
+from kilnsense.nets.layers import Hidden
+from kilnsense.nets.pooling import POOLS, Pool, pool_flat
+from kilnsense.nets.trunk import Trunk
 from kilnsense.parts import pick
 
 
@@ -20,8 +23,13 @@ class EncoderPlan:
         trunk: a name of BACKBONES or timm:<model>.
         sharing: "shared" (one trunk for all branches) or "separate" (one each).
         pretrained, weights: see `build_trunk`.
+        pool: "moments" or "flat", see `kilnsense.nets.pooling`.
+        crop: side of the crops in pixels, which "flat" must know; 0: no crops, or nobody has to know.
+        hidden: widths of the hidden layers of the head.
+        dropout: share of the values dropped before each linear map of the head.
         head: "vector" or "palette".
         dimensions: length of a vector.
+        normalise: vectors of unit length.
         colours: colours of a palette.
         residual: largest learned shift of a palette colour, Lab units.
     """
@@ -31,8 +39,13 @@ class EncoderPlan:
     sharing: str = "shared"
     pretrained: bool = False
     weights: str = ""
+    pool: str = "moments"
+    crop: int = 0
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
     head: str = "vector"
     dimensions: int = 32
+    normalise: bool = True
     colours: int = 5
     residual: float = 20.0
 
@@ -43,13 +56,17 @@ class Encoder(nn.Module):
     Attributes:
         views: the view names, in the order of the output.
         trunks: one trunk, or one per view.
+        pool: what goes from the feature maps into the head.
         head: the heads of all branches.
     """
 
-    def __init__(self, views: tuple[str, ...], trunks: list[Trunk], head: VectorHead | PaletteHead) -> None:
+    def __init__(
+        self, views: tuple[str, ...], trunks: list[Trunk], pool: Pool, head: VectorHead | PaletteHead
+    ) -> None:
         super().__init__()
         self.views = views
         self.trunks = nn.ModuleList(trunks)
+        self.pool = pool
         self.head = head
 
     def forward(self, pixels: Tensor, masks: Tensor, palettes: Tensor) -> Tensor:
@@ -63,26 +80,22 @@ class Encoder(nn.Module):
         Returns:
             (N, V, D). Rows of absent views (mask 0) are meaningless; the caller leaves them out.
         """
-        moments = self._shared(pixels, masks) if len(self.trunks) == 1 else self._separate(pixels, masks)
-        result: Tensor = self.head(moments, palettes)
+        pooled = self._shared(pixels, masks) if len(self.trunks) == 1 else self._separate(pixels, masks)
+        result: Tensor = self.head(pooled, palettes)
         return result
 
     def _shared(self, pixels: Tensor, masks: Tensor) -> Tensor:
         features = self.trunks[0](pixels.flatten(0, 1)).float()
-        weights = shrink_masks(masks, features.shape[-2], features.shape[-1]).flatten(-2)
-        rows = features.flatten(-2).transpose(-2, -1)
-        if pixels.shape[1] == 1:
-            return masked_moments(rows, weights)
-        rows = rows.unflatten(0, (-1, masks.shape[1]))
-        return masked_moments(rows, weights.unsqueeze(-2)).squeeze(-2)
+        weights = shrink_masks(masks, features.shape[-2], features.shape[-1])
+        return self.pool(features.unflatten(0, (-1, pixels.shape[1])), weights)
 
     def _separate(self, pixels: Tensor, masks: Tensor) -> Tensor:
-        moments = []
+        pooled = []
         for v, trunk in enumerate(self.trunks):
             features = trunk(pixels[:, v if pixels.shape[1] > 1 else 0]).float()
-            weights = shrink_masks(masks[:, v : v + 1], features.shape[-2], features.shape[-1]).flatten(-2)
-            moments.append(masked_moments(features.flatten(-2).transpose(-2, -1), weights))
-        return torch.cat(moments, dim=1)
+            weights = shrink_masks(masks[:, v : v + 1], features.shape[-2], features.shape[-1])
+            pooled.append(self.pool(features.unsqueeze(1), weights))
+        return torch.cat(pooled, dim=1)
 
 
 def shrink_masks(masks: Tensor, height: int, width: int) -> Tensor:
@@ -107,25 +120,36 @@ def build_encoder(plan: EncoderPlan, *, generator: torch.Generator) -> Encoder:
     """An encoder with new (or pretrained) weights; the same generator state gives the same weights.
 
     Raises:
-        ConfigError: unknown trunk, head or sharing, or no views.
+        ConfigError: unknown trunk, head, pool or sharing, no views, or parts that do not go together.
         SourceError: pretrained weights cannot be had.
     """
     if plan.sharing not in ("shared", "separate"):
         raise ConfigError(f"branches.sharing: got {plan.sharing!r}, allowed: shared, separate")
     if not plan.views:
         raise ConfigError("branches.views: got none, allowed: at least one view")
+    kind, pool = pick(HEADS, plan.head, kind="branches.head"), pick(POOLS, plan.pool, kind="branches.pool")
+    if pool is pool_flat and not plan.crop:
+        raise ConfigError(
+            "branches.pool 'flat': needs crops, in a picture that all views share a cell lies elsewhere in "
+            "each view; set branches.mode: crop, or branches.pool: moments"
+        )
+    if kind is PaletteHead and not plan.normalise:
+        raise ConfigError(
+            "branches.normalise: got false, but a palette head gives Lab colours, which have no length to "
+            "leave alone; leave it true, or set branches.head: vector"
+        )
     trunks = [
         build_trunk(plan.trunk, pretrained=plan.pretrained, weights=plan.weights, generator=generator)
         for _ in range(1 if plan.sharing == "shared" else len(plan.views))
     ]
-    kind = pick(HEADS, plan.head, kind="branches.head")
-    branches, inputs = len(plan.views), 2 * trunks[0].channels
+    inputs = trunks[0].channels * (trunks[0].cells(plan.crop) if pool is pool_flat else 2)
+    hidden = Hidden(len(plan.views), inputs, widths=plan.hidden, dropout=plan.dropout, generator=generator)
     head: VectorHead | PaletteHead
     if kind is PaletteHead:
-        head = PaletteHead(branches=branches, inputs=inputs, colours=plan.colours, residual=plan.residual)
+        head = PaletteHead(hidden, colours=plan.colours, residual=plan.residual)
     else:
-        head = VectorHead(branches=branches, inputs=inputs, dimensions=plan.dimensions, generator=generator)
-    return Encoder(plan.views, trunks, head)
+        head = VectorHead(hidden, dimensions=plan.dimensions, normalise=plan.normalise, generator=generator)
+    return Encoder(plan.views, trunks, pool, head)
 
 
 def check_views(encoder: Encoder, names: tuple[str, ...]) -> None:

@@ -13,13 +13,14 @@ from kilnsense.metric.losses import LOSSES
 from kilnsense.metric.miners import MINERS
 from kilnsense.nets.backbones import BACKBONES
 from kilnsense.nets.heads import HEADS
+from kilnsense.nets.pooling import POOLS
 
 BLOCKS = (("flame", 0, 4), ("bed", 4, 8), ("descriptors", 8, 11))
 HEAD_OF = {name: builder().takes for name, builder in DISTANCES.items()}
 
 
 def test_every_table_has_entries() -> None:
-    for table in (DISTANCES, LOSSES, MINERS, CLASSIFIERS, FUSERS, BACKBONES, HEADS):
+    for table in (DISTANCES, LOSSES, MINERS, CLASSIFIERS, FUSERS, BACKBONES, HEADS, POOLS):
         assert len(table) > 0
 
 
@@ -38,12 +39,13 @@ def test_a_distance_is_symmetric_and_zero_for_equals(name: str) -> None:
 
 
 @pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("trunk", BACKBONES)
-def test_an_encoder_of_every_trunk_and_head_differentiates(trunk: str, head: str) -> None:
-    values = {"branches": {"trunk": trunk, "head": head, "views": ["scale:1.0"]}}
-    encoder = make_encoder(check_config(values, origin="test"))
-    pixels = torch.randint(0, 256, (2, 1, 32, 40, 3), generator=torch.Generator().manual_seed(0))
-    out = encoder(pixels.float(), torch.ones(2, 1, 32, 40), torch.full((2, 1, 5, 3), 50.0))
+def test_an_encoder_of_every_trunk_pool_and_head_differentiates(trunk: str, pool: str, head: str) -> None:
+    branches = {"trunk": trunk, "pool": pool, "head": head, "mode": "crop", "size": 32}
+    encoder = make_encoder(check_config({"branches": branches | {"views": ["scale:1.0"]}}, origin="test"))
+    pixels = torch.randint(0, 256, (2, 1, 32, 32, 3), generator=torch.Generator().manual_seed(0))
+    out = encoder(pixels.float(), torch.ones(2, 1, 32, 32), torch.full((2, 1, 5, 3), 50.0))
     assert out.shape[:2] == (2, 1)
     assert torch.isfinite(out).all()
     out.square().sum().backward()
