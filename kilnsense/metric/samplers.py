@@ -1,10 +1,10 @@
-"""Balanced batches: P classes x K samples, so that every sample has positives and negatives.
+"""Batches of samples: P classes x K samples, in which to mine, or ready-made pairs and triplets.
 
 Works on arrays alone and draws from a named generator; torch is not needed.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +46,57 @@ def pk_batches(
         ConfigError: P, K or `batches` out of range.
         InputError: labels and groups of unequal length, one class only, or a class with fewer than K samples.
     """
-    label_array = np.asarray(labels)
-    group_array = np.zeros(len(label_array), dtype=np.int64) if groups is None else np.asarray(groups)
-    if label_array.ndim != 1 or group_array.shape != label_array.shape:
-        raise InputError(
-            "sampler: needs one label and one group per sample, got shapes "
-            f"{label_array.shape} and {group_array.shape}"
-        )
+    label_array, group_array = _arrays(labels, groups)
     classes, sizes = np.unique(label_array, return_counts=True)
+    _check_classes(classes)
     _check_numbers(classes, classes_per_batch, samples_per_class, batches)
     _check_sizes(classes, sizes, samples_per_class, replace=replace)
     decks = [_Deck(np.flatnonzero(label_array == c), group_array, rng) for c in classes]
     return _deal(decks, classes_per_batch, samples_per_class, batches, rng)
+
+
+def tuple_batches(
+    labels: Sequence[Any] | NDArray[Any],
+    groups: Sequence[Any] | NDArray[Any] | None,
+    *,
+    size: Literal[2, 3],
+    tuples: int,
+    batches: int,
+    rng: np.random.Generator,
+) -> Iterator[Indices]:
+    """Index batches of ready-made pairs or triplets, for the miners `as_drawn`.
+
+    The first of a pair and the anchor of a triplet come from the classes in turn, and a sample comes again
+    only after all others of its class have been drawn. The second of a genuine pair and the positive are of
+    another group of that class, where it has one; negatives are any sample of any other class, each class
+    alike.
+
+    Args:
+        labels: class of each sample, (n,).
+        groups: group (camera run, video, shift) of each sample, (n,); None where nothing is known of them.
+        size: 2: pairs, the first half genuine (and the odd one), the others impostors. 3: triplets.
+        tuples: pairs or triplets in a batch; 2 or more pairs.
+        batches: how many batches to give.
+        rng: all chance comes from here.
+
+    Returns:
+        An iterator over `batches` arrays (size * tuples,) of int64: all first ones and then all second ones,
+        or anchors, positives, negatives. The arguments are checked at once.
+
+    Raises:
+        ConfigError: size, `tuples` or `batches` out of range.
+        InputError: labels and groups of unequal length, one class only, or a class with a single sample.
+    """
+    label_array, group_array = _arrays(labels, groups)
+    classes, sizes = np.unique(label_array, return_counts=True)
+    _check_classes(classes)
+    _check_sizes(classes, sizes, 2, replace=True)
+    for name, got, least in (("size", size, 2), ("tuples", tuples, 4 - size), ("batches", batches, 1)):
+        if got < least or (name == "size" and got > 3):
+            allowed = "2, pairs, or 3, triplets" if name == "size" else f"{least} and above"
+            raise ConfigError(f"{name}: got {got}, allowed: {allowed}")
+    suits = [_Suit(np.flatnonzero(label_array == c), group_array, rng) for c in classes]
+    return _deal_tuples(suits, tuples if size == 3 else (tuples + 1) // 2, tuples, batches, rng)
 
 
 class _Deck:
@@ -92,6 +131,51 @@ class _Deck:
             self._left[group] = [i for i in pile if i in hand] + [i for i in pile if i not in hand]
 
 
+class _Suit:
+    """The samples of one class: firsts dealt without replacement, and partners for them."""
+
+    def __init__(self, members: Indices, groups: NDArray[Any], rng: np.random.Generator) -> None:
+        self.members = members[np.argsort(groups[members], kind="stable")]
+        self.deck = _Deck(members, groups, rng)
+        self._rng = rng
+        _, begin, self._codes, sizes = np.unique(
+            groups[self.members], return_index=True, return_inverse=True, return_counts=True
+        )
+        self._begin, self._end = begin, begin + sizes
+        self._place = {int(sample): i for i, sample in enumerate(self.members)}
+
+    def partner(self, sample: int) -> int:
+        """Another sample of the class, of another group where there is one."""
+        place = self._place[sample]
+        begin, end = int(self._begin[self._codes[place]]), int(self._end[self._codes[place]])
+        if end - begin == len(self.members):
+            begin, end = place, place + 1
+        drawn = int(self._rng.integers(len(self.members) - (end - begin)))
+        return int(self.members[drawn if drawn < begin else drawn + end - begin])
+
+    def any_member(self) -> int:
+        """A sample of the class."""
+        return int(self.members[self._rng.integers(len(self.members))])
+
+
+def _deal_tuples(
+    suits: list[_Suit], genuine: int, tuples: int, batches: int, rng: np.random.Generator
+) -> Iterator[Indices]:
+    """Batches of `tuples` pairs, `genuine` of them genuine, or of triplets where all of them are."""
+    turns: list[int] = []
+    for _ in range(batches):
+        while len(turns) < tuples:
+            turns += [int(c) for c in rng.permutation(len(suits))]
+        classes, turns = turns[:tuples], turns[tuples:]
+        first = [suits[c].deck.deal(1)[0] for c in classes]
+        partners = [suits[c].partner(i) for c, i in zip(classes[:genuine], first, strict=False)]
+        strangers = [
+            suits[(c + 1 + int(rng.integers(len(suits) - 1))) % len(suits)].any_member()
+            for c in (classes if genuine == tuples else classes[genuine:])
+        ]
+        yield np.array(first + partners + strangers, dtype=np.int64)
+
+
 def _deal(
     decks: list[_Deck], classes_per_batch: int, samples_per_class: int, batches: int, rng: np.random.Generator
 ) -> Iterator[Indices]:
@@ -105,15 +189,31 @@ def _deal(
         yield np.array([i for c in chosen for i in decks[c].deal(samples_per_class)], dtype=np.int64)
 
 
-def _check_numbers(
-    classes: NDArray[Any], classes_per_batch: int, samples_per_class: int, batches: int
-) -> None:
+def _arrays(
+    labels: Sequence[Any] | NDArray[Any], groups: Sequence[Any] | NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    label_array = np.asarray(labels)
+    group_array = np.zeros(len(label_array), dtype=np.int64) if groups is None else np.asarray(groups)
+    if label_array.ndim != 1 or group_array.shape != label_array.shape:
+        raise InputError(
+            "sampler: needs one label and one group per sample, got shapes "
+            f"{label_array.shape} and {group_array.shape}"
+        )
+    return label_array, group_array
+
+
+def _check_classes(classes: NDArray[Any]) -> None:
     if len(classes) < 2:
         raise InputError(
             f"sampler: found {len(classes)} class{'' if len(classes) == 1 else 'es'} "
             f"({', '.join(map(str, classes)) or 'no samples'}), needs 2 or more: triplets need a negative; "
             "add labelled samples of another class"
         )
+
+
+def _check_numbers(
+    classes: NDArray[Any], classes_per_batch: int, samples_per_class: int, batches: int
+) -> None:
     if not 2 <= classes_per_batch <= len(classes):
         raise ConfigError(
             f"classes_per_batch: got {classes_per_batch}, allowed: 2..{len(classes)} "
