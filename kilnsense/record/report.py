@@ -9,13 +9,13 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
 from kilnsense.errors import InputError
+from kilnsense.record.page import render_page
 from kilnsense.record.publish import publish
 
 THUMBNAIL = 560
@@ -157,15 +157,7 @@ class Report:
 
 def render_report(report: Report) -> str:
     """The page as HTML text; every text in it is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kilnsense.record"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["share"] = _share
-    return environment.get_template("report.html").render(report=report)
+    return render_page("report.html", {"page": report, "answer": report.answer, "figures": report.figures})
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -175,7 +167,3 @@ def write_report(path: Path, report: Report) -> None:
         StorageError: the folder cannot be written or the disk is full.
     """
     publish(path, [render_report(report)])
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
