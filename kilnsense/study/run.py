@@ -1,0 +1,123 @@
+"""All trials of a study: finished ones are read, the others trained, and somebody is told how far it is."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilnsense.config import StudyConfig
+from kilnsense.study.plan import Trial
+from kilnsense.study.workers import Finished, Task, Workers, read_finished
+from kilnsense.training.history import Epoch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is.
+
+    Attributes:
+        done: trials that are over, those of an earlier run included.
+        total: trials in all.
+        running: (name, last epoch) of each trial in work.
+        ended: the trial that has just ended.
+        seconds_left: estimated; None as long as there is nothing to estimate from.
+    """
+
+    done: int
+    total: int
+    running: tuple[tuple[str, int], ...] = ()
+    ended: Finished | None = None
+    seconds_left: float | None = None
+
+
+Watch = Callable[[Progress], None]
+"""Called after every epoch and every trial."""
+
+
+def run_study(
+    study: StudyConfig,
+    task: Task,
+    trials: Sequence[Trial],
+    *,
+    folder: Path,
+    processes: int = 1,
+    watch: Watch | None = None,
+) -> tuple[Finished, ...]:
+    """Runs the trials that no earlier run has finished, and gives all of them in order.
+
+    Args:
+        study: the study.
+        task: reads its data, once in every process; not called where nothing is left to do.
+        trials: see `plan_trials`.
+        folder: of the run; every trial has a folder below ``trials``, with checkpoints while it runs.
+        processes: at once.
+        watch: is told how far it is.
+
+    Raises:
+        KilnsenseError: the data cannot be read, or a folder not be written. What went wrong in one trial
+            alone (it diverged, a class is too small) is its message instead.
+    """
+    with Workers(study, task, folder, processes=processes) as workers:
+        return finish(workers, trials, watch=watch or _nobody)
+
+
+def finish(workers: Workers, trials: Sequence[Trial], *, watch: Watch) -> tuple[Finished, ...]:
+    """`run_study` with processes that are there already."""
+    over = {
+        trial.name: found for trial in trials if (found := read_finished(workers.folder, trial)) is not None
+    }
+    left = [trial for trial in trials if trial.name not in over]
+    tally = Tally(workers.study, done=len(over), total=len(trials))
+
+    def tell(trial: Trial, said: Epoch | Finished) -> None:
+        if isinstance(said, Finished):
+            over[trial.name] = said
+        watch(tally.told(trial, said))
+
+    workers.run(left, tell)
+    return tuple(over[trial.name] for trial in trials)
+
+
+class Tally:
+    """Counts epochs and trials, and estimates the time that is left.
+
+    A trial is `epochs` + 1 reports long for every network; the number of its networks is that of the trials
+    that ended, before that of the task: one, or one per fold.
+    """
+
+    def __init__(
+        self, study: StudyConfig, *, done: int, total: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.study, self.done, self.total, self.clock = study, done, total, clock
+        self.begun = clock()
+        self.ended = 0  # trials of this run alone
+        self.seen: dict[str, tuple[Trial, list[int]]] = {}
+        self.networks = study.folds if study.task == "frames" else 1
+
+    def told(self, trial: Trial, said: Epoch | Finished) -> Progress:
+        """The progress after one more report."""
+        ended = said if isinstance(said, Finished) else None
+        if isinstance(said, Epoch):
+            self.seen.setdefault(trial.name, (trial, []))[1].append(said.number)
+        else:
+            self.seen.pop(trial.name, None)
+            self.done, self.ended = self.done + 1, self.ended + 1
+            if said.outcome is not None and said.outcome.histories:
+                self.networks = len(said.outcome.histories)
+        running = tuple((name, epochs[-1]) for name, (_, epochs) in self.seen.items())
+        return Progress(self.done, self.total, running, ended, self._seconds_left())
+
+    def _seconds_left(self) -> float | None:
+        begun = sum(self._share(trial, len(epochs)) for trial, epochs in self.seen.values())
+        if self.ended + begun <= 0:
+            return None
+        ahead = self.total - self.done - begun
+        return (self.clock() - self.begun) * ahead / (self.ended + begun)
+
+    def _share(self, trial: Trial, reports: int) -> float:
+        epochs = int(trial.settings.get("training.epochs", self.study.base.training.epochs))
+        return min(0.95, reports / ((epochs + 1) * self.networks))
+
+
+def _nobody(_: Progress) -> None:
+    return None
