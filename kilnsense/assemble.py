@@ -1,6 +1,6 @@
 """The composition root: the one place that knows every table of parts and turns a config into objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -9,10 +9,11 @@ from kilnsense.classify.models import Classifier, build_classifier
 from kilnsense.config import Config
 from kilnsense.errors import ConfigError
 from kilnsense.features.fuse import FUSERS, Evidence, build_fuser
-from kilnsense.metric.distances import DISTANCES, Distance
+from kilnsense.metric.distances import DISTANCES, Distance, squared
 from kilnsense.metric.losses import LOSSES
-from kilnsense.metric.miners import MINERS
-from kilnsense.nets.branches import Encoder, EncoderPlan, build_encoder
+from kilnsense.metric.miners import MINERS, Miner
+from kilnsense.metric.pair_miners import PAIR_MINERS, PairMiner
+from kilnsense.nets.branches import Encoder, EncoderPlan, build_encoder, check_plan
 from kilnsense.parts import build, pick
 from kilnsense.seeds import derive
 from kilnsense.types import Features
@@ -22,11 +23,11 @@ def check_parts(config: Config) -> None:
     """Checks every name and option of a part before any work is done.
 
     Raises:
-        ConfigError: an unknown part or option, or a distance that does not fit the head.
+        ConfigError: an unknown part or option, or parts that do not go together.
     """
+    check_plan(_encoder_plan(config))
     make_distance(config)
-    pick(LOSSES, config.metric.loss, kind="metric.loss")
-    pick(MINERS, config.metric.miner, kind="metric.miner")
+    _check_metric(config)
     pick(FUSERS, config.fusion.kind, kind="fusion.kind")
     make_classifier(config)()
     if not config.training.enabled and not config.fusion.descriptors:
@@ -35,17 +36,50 @@ def check_parts(config: Config) -> None:
         )
 
 
+def _check_metric(config: Config) -> None:
+    """Loss, miners and margin: what is not used by the loss is not looked at."""
+    metric = config.metric
+    loss = build(LOSSES, metric.loss, metric.loss_options, kind="metric.loss")
+    if metric.views == "across" and len(config.branches.views) < 2:
+        raise ConfigError(
+            f"metric.views 'across': compares two kinds of view, got {', '.join(config.branches.views)}; "
+            "name two or more in branches.views, or set metric.views: within"
+        )
+    if loss.over == "classes":
+        if metric.views == "across":
+            raise ConfigError(
+                f"metric.views 'across': loss {metric.loss!r} compares no samples; set metric.views: within, "
+                "or take a loss over pairs or triplets"
+            )
+        return
+    miners: Mapping[str, Callable[..., Miner | PairMiner]] = (
+        MINERS if loss.over == "triplets" else PAIR_MINERS
+    )
+    where = f"(loss {metric.loss!r} is over {loss.over})"
+    build(miners, metric.miner, metric.miner_options, kind=f"metric.miner {where}")
+    if metric.first_miner:
+        build(miners, metric.first_miner, {}, kind=f"metric.first_miner {where}")
+    if metric.margin_by:
+        colours = {name: make for name, make in DISTANCES.items() if make().takes == "palette"}
+        build(colours, metric.margin_by, {}, kind="metric.margin_by")
+
+
 def make_distance(config: Config) -> Distance:
-    """The distance of the triplet loss, checked against the head. Raises ConfigError."""
+    """The distance that is trained for, squared where that is asked for. Raises ConfigError."""
     distance: Distance = build(DISTANCES, config.metric.distance, {}, kind="metric.distance")
     distance.require(config.branches.head, where="branches.head")
-    return distance
+    return squared(distance) if config.metric.squared else distance
 
 
 def make_encoder(config: Config, *, part: str = "network") -> Encoder:
     """A fresh encoder; its weights depend on the seed and on `part` alone."""
+    chance = torch.Generator().manual_seed(derive(config.seed, part))
+    return build_encoder(_encoder_plan(config), generator=chance)
+
+
+def _encoder_plan(config: Config) -> EncoderPlan:
     branches = config.branches
-    plan = EncoderPlan(
+    return EncoderPlan(
         views=branches.views,
         trunk=branches.trunk,
         sharing=branches.sharing,
@@ -61,7 +95,6 @@ def make_encoder(config: Config, *, part: str = "network") -> Encoder:
         colours=branches.colours,
         residual=branches.residual,
     )
-    return build_encoder(plan, generator=torch.Generator().manual_seed(derive(config.seed, part)))
 
 
 def make_classifier(config: Config) -> Callable[[], Any]:

@@ -108,17 +108,14 @@ BACKBONES: dict[str, Callable[..., Trunk]] = {"small": small, "conv2": conv2, "c
 """Trunk by name, each a builder that takes `generator`; ``timm:<model>`` comes beside these."""
 
 
-def build_trunk(name: str, *, pretrained: bool, weights: str, generator: torch.Generator) -> Trunk:
-    """A trunk by its name in the config: one of `BACKBONES`, or ``timm:<model>``.
+def check_trunk(name: str, *, pretrained: bool, weights: str) -> None:
+    """Checks what is known of a trunk before it is built; of a model of timm nothing is.
 
     Raises:
         ConfigError: unknown name, or pretrained weights asked of a trunk that has none.
-        SourceError: see `timm_trunk`.
     """
     if name.startswith(TIMM_PREFIX):
-        return timm_trunk(
-            name.removeprefix(TIMM_PREFIX), pretrained=pretrained, weights=weights, generator=generator
-        )
+        return
     if name not in BACKBONES:
         allowed = ", ".join([*sorted(BACKBONES), "timm:<model>"])
         raise ConfigError(f"branches.trunk: got {name!r}, allowed: {allowed}{near_match(name, BACKBONES)}")
@@ -127,4 +124,18 @@ def build_trunk(name: str, *, pretrained: bool, weights: str, generator: torch.G
             f"branches.trunk {name!r}: has no pretrained weights; set pretrained: false and weights: '', "
             "or take timm:<model>"
         )
-    return BACKBONES[name](generator=generator)
+
+
+def build_trunk(name: str, *, pretrained: bool, weights: str, generator: torch.Generator) -> Trunk:
+    """A trunk by its name in the config: one of `BACKBONES`, or ``timm:<model>``.
+
+    Raises:
+        ConfigError: see `check_trunk` and `timm_trunk`.
+        SourceError: see `timm_trunk`.
+    """
+    check_trunk(name, pretrained=pretrained, weights=weights)
+    if name in BACKBONES:
+        return BACKBONES[name](generator=generator)
+    return timm_trunk(
+        name.removeprefix(TIMM_PREFIX), pretrained=pretrained, weights=weights, generator=generator
+    )

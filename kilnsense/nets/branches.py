@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.nets.backbones import build_trunk
+from kilnsense.nets.backbones import build_trunk, check_trunk
 from kilnsense.nets.heads import HEADS, PaletteHead, VectorHead
 from kilnsense.nets.layers import Hidden
 from kilnsense.nets.pooling import POOLS, Pool, pool_flat
@@ -116,17 +116,17 @@ def _cell_weights(pixels: int, cells: int) -> Tensor:
     return overlap.clamp_min(0.0) * (cells / pixels)
 
 
-def build_encoder(plan: EncoderPlan, *, generator: torch.Generator) -> Encoder:
-    """An encoder with new (or pretrained) weights; the same generator state gives the same weights.
+def check_plan(plan: EncoderPlan) -> None:
+    """Checks all that can be known of an encoder before it is built.
 
     Raises:
         ConfigError: unknown trunk, head, pool or sharing, no views, or parts that do not go together.
-        SourceError: pretrained weights cannot be had.
     """
     if plan.sharing not in ("shared", "separate"):
         raise ConfigError(f"branches.sharing: got {plan.sharing!r}, allowed: shared, separate")
     if not plan.views:
         raise ConfigError("branches.views: got none, allowed: at least one view")
+    check_trunk(plan.trunk, pretrained=plan.pretrained, weights=plan.weights)
     kind, pool = pick(HEADS, plan.head, kind="branches.head"), pick(POOLS, plan.pool, kind="branches.pool")
     if pool is pool_flat and not plan.crop:
         raise ConfigError(
@@ -138,6 +138,17 @@ def build_encoder(plan: EncoderPlan, *, generator: torch.Generator) -> Encoder:
             "branches.normalise: got false, but a palette head gives Lab colours, which have no length to "
             "leave alone; leave it true, or set branches.head: vector"
         )
+
+
+def build_encoder(plan: EncoderPlan, *, generator: torch.Generator) -> Encoder:
+    """An encoder with new (or pretrained) weights; the same generator state gives the same weights.
+
+    Raises:
+        ConfigError: see `check_plan`.
+        SourceError: pretrained weights cannot be had.
+    """
+    check_plan(plan)
+    pool = POOLS[plan.pool]
     trunks = [
         build_trunk(plan.trunk, pretrained=plan.pretrained, weights=plan.weights, generator=generator)
         for _ in range(1 if plan.sharing == "shared" else len(plan.views))
@@ -145,7 +156,7 @@ def build_encoder(plan: EncoderPlan, *, generator: torch.Generator) -> Encoder:
     inputs = trunks[0].channels * (trunks[0].cells(plan.crop) if pool is pool_flat else 2)
     hidden = Hidden(len(plan.views), inputs, widths=plan.hidden, dropout=plan.dropout, generator=generator)
     head: VectorHead | PaletteHead
-    if kind is PaletteHead:
+    if HEADS[plan.head] is PaletteHead:
         head = PaletteHead(hidden, colours=plan.colours, residual=plan.residual)
     else:
         head = VectorHead(hidden, dimensions=plan.dimensions, normalise=plan.normalise, generator=generator)
