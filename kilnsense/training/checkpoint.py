@@ -1,6 +1,6 @@
 """A training run on disk: one safetensors file, replaced as a whole after every epoch.
 
-Tensors: ``model.*`` and ``best.*`` (state of the encoder now and at its best),
+Tensors: ``model.*`` and ``best.*`` (encoder and what its loss learns, now and at their best),
     ``optimizer.<parameter>.<name>``.
 The header's metadata hold the history and the fingerprint of the run. No generator states are needed: every
 epoch derives its own from the seed and its number.
@@ -21,7 +21,7 @@ from torch import Tensor
 from kilnsense.errors import ConfigError, InputError, SourceError, StorageError
 from kilnsense.training.history import History
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class Checkpoint:
     """Everything that a run needs to go on.
 
     Attributes:
-        model: state of the encoder after the last epoch.
-        best: its state at the best epoch.
+        model: state of the encoder, and of what its loss learns, after the last epoch.
+        best: the same at the best epoch.
         optimizer: state tensors of the optimiser, per parameter number.
         history: all epochs so far.
     """

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from torch import Tensor
 
 from kilnsense.config import TrainingConfig
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.metric.samplers import pk_batches
+from kilnsense.metric.counts import Counts
 from kilnsense.nets.branches import Encoder
+from kilnsense.nets.layers import seed_dropout
 from kilnsense.seeds import derive, generator
+from kilnsense.training.batches import Indices, draw_batches, pick_judged
 from kilnsense.training.checkpoint import (
     Checkpoint,
     fingerprint,
@@ -24,18 +26,14 @@ from kilnsense.training.checkpoint import (
     write_checkpoint,
 )
 from kilnsense.training.history import Epoch, History
-from kilnsense.training.objective import Counts, Objective, batch_loss
-from kilnsense.training.schedule import build_optimizer, rate_factor, set_rate
-from kilnsense.training.validate import Judged, judge_encoder
+from kilnsense.training.objective import Objective
+from kilnsense.training.schedule import rate_factor
+from kilnsense.training.step import Learner, Moment
+from kilnsense.training.validate import Judged, Ruler, judge_encoder
 from kilnsense.types import Views
 
-MAX_JUDGED = 400
-"""At most so many validation samples, and so many neighbours, are kept in memory and judged every epoch."""
-
-_MAX_CLASSES = 8  # in one batch
 _MAX_SKIPPED = 3  # batches in a row
 
-Indices = NDArray[np.int64]
 Draw = Callable[[Indices, np.random.Generator | None], Views]
 """Row numbers of the samples, and a generator to augment with (None: as they are) -> their views."""
 
@@ -80,11 +78,14 @@ class FitResult:
         history: every epoch.
         best: the epoch whose weights the encoder holds; number 0 means that training did not help.
         stopped: why it ended, ``epochs`` or ``patience``.
+        learned: per branch what the loss learned until that epoch, on the CPU; empty for most losses.
+            `Objective.compare` says how embeddings are compared with it.
     """
 
     history: History
     best: Epoch
     stopped: str
+    learned: tuple[dict[str, Tensor], ...]
 
 
 def fit_encoder(
@@ -99,10 +100,11 @@ def fit_encoder(
 ) -> FitResult:
     """Trains an encoder in place, on the device where it is, and leaves it at its best epoch.
 
-    An epoch draws balanced batches (all classes, up to 8, and K samples of each, from different groups where
-    possible), steps, then judges the encoder on the validation samples. It is deterministic: every epoch
-    derives its generators from the seed and its number, so a run that was killed and goes on from its
-    checkpoint ends with the weights of an undisturbed one. torch uses `config.threads` threads meanwhile.
+    An epoch draws balanced batches (of some or all classes, and K samples of each, from different groups
+    where possible), or pairs or triplets where the miner takes them as drawn; steps, then judges the encoder
+    on the validation samples. It is deterministic: every epoch derives its generators from the seed and its
+    number, so a run that was killed and goes on from its checkpoint ends with the weights of an undisturbed
+    one. torch uses `config.threads` threads meanwhile.
 
     A step whose gradient is not finite is skipped and counted; three in a row, or embeddings that are not
     finite, end the run with an error.
@@ -117,12 +119,17 @@ def fit_encoder(
         progress: called after every epoch of this call, epoch 0 (before training) first.
 
     Raises:
-        ConfigError: the head does not fit the distance, the checkpoint is of another run, or training
-            diverged.
+        ConfigError: the head does not fit the distance, there is one view where views are compared with
+            each other, the checkpoint is of another run, or training diverged.
         InputError: too few classes or samples.
         SourceError, StorageError: the checkpoint cannot be read or written.
     """
     objective.distance.require(encoder.head.takes, where="branches.head")
+    if objective.across and len(encoder.views) < 2:
+        raise ConfigError(
+            f"metric.views: got 'across' with branches.views {', '.join(encoder.views)} alone; name two "
+            "views or more, or set metric.views to within"
+        )
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:
@@ -145,18 +152,20 @@ class _Run:
     ) -> None:
         self.encoder, self.examples, self.objective = encoder, examples, objective
         self.config, self.seed, self.checkpoint = config, seed, checkpoint
-        self.device = next(encoder.parameters()).device
-        self.optimizer = build_optimizer(encoder, config)
-        self.history = History()
-        self.best_state = _copy(encoder)
-        self.judged = self._kept(
-            examples.validation if len(examples.validation) else examples.train, "judged"
+        labels, train = examples.labels, examples.train
+        self.learner = Learner(
+            encoder, objective, config, classes=int(labels[train].max(initial=0)) + 1, seed=seed
         )
-        self.neighbours = self._kept(examples.train, "neighbours") if len(examples.validation) else None
+        self.history = History()
+        self.best_state = self.learner.state()
+        held = len(examples.validation) > 0
+        known = np.unique(labels[train]) if held else labels[:0]
+        self.judged = self._kept(examples.validation if held else train, known, "judged")
+        self.neighbours = self._kept(train, known, "neighbours") if held else None
         self.fingerprint = fingerprint(
             [config.model_dump(mode="json", exclude={"threads", "mixed_precision", "device"}), encoder.views],
-            [objective.distance.name, objective.margin, objective.origin, examples.groups.tolist()],
-            [seed, examples.labels.tolist(), examples.train.tolist(), examples.validation.tolist()],
+            [objective.distance.name, objective.origin, examples.groups.tolist()],
+            [seed, labels.tolist(), train.tolist(), examples.validation.tolist()],
             weights=self.best_state,
         )
 
@@ -167,8 +176,9 @@ class _Run:
             epoch = self._epoch(len(self.history.epochs))
             self._keep(epoch)
             progress(epoch)
-        self.encoder.eval().load_state_dict(self.best_state)
-        return FitResult(self.history, self.history.best, stopped)
+        self.learner.load(self.best_state)
+        self.encoder.eval()
+        return FitResult(self.history, self.history.best, stopped, self.learner.fixed())
 
     def _finished(self) -> str:
         if not self.history.epochs:
@@ -180,9 +190,11 @@ class _Run:
 
     def _epoch(self, number: int) -> Epoch:
         start = time.monotonic()
-        trained = self._train(number) if number else Epoch(0)
+        trained = self._train(number) if number else Epoch(0, margin=self.objective.margin.at(0.0))
+        spent = time.monotonic() - start
+        ruler = Ruler(self.objective, self.learner.fixed(), trained.margin)
         judged = judge_encoder(
-            self.encoder, self.judged, self.neighbours, self.objective, device=str(self.device)
+            self.encoder, self.judged, self.neighbours, ruler, device=str(self.learner.device)
         )
         return replace(
             trained,
@@ -191,100 +203,79 @@ class _Run:
             spread=judged.spread,
             collapsed=judged.collapsed,
             seconds=time.monotonic() - start,
+            train_seconds=spent if number else 0.0,
         )
 
     def _train(self, number: int) -> Epoch:
         """One pass of steps."""
-        config, rows = self.config, self.examples.train
+        config, rows, labels = self.config, self.examples.train, self.examples.labels
         chance = generator(self.seed, f"fit.augment.{number}")
         # The miner draws on the CPU also where the network is not.
         miner_chance = torch.Generator().manual_seed(derive(self.seed, f"fit.miner.{number}"))
-        batches = pk_batches(
-            self.examples.labels[rows],
+        batches = draw_batches(
+            labels[rows],
             self.examples.groups[rows],
-            classes_per_batch=max(2, min(_MAX_CLASSES, len(np.unique(self.examples.labels[rows])))),
-            samples_per_class=config.samples_per_class,
-            batches=config.batches_per_epoch,
+            config,
+            tuples=self.objective.mining_of(number).tuples,
             rng=generator(self.seed, f"fit.batches.{number}"),
         )
-        losses, counts, skipped, in_a_row, factor = [], Counts(), 0, 0, 0.0
+        losses, counts, empty, images = [], Counts(), 0, 0
+        skipped, in_a_row = 0, 0
+        moment = self._moment(number, 0)
+        seed_dropout(self.encoder, derive(self.seed, f"fit.dropout.{number}"))
         self.encoder.train()
         for b, batch in enumerate(batches):
-            step = (number - 1) * config.batches_per_epoch + b
-            factor = rate_factor(
-                step,
-                warmup=config.warmup_epochs * config.batches_per_epoch,
-                steps=config.epochs * config.batches_per_epoch,
-                schedule=config.schedule,
-            )
-            set_rate(self.optimizer, factor)
-            where = f"training: epoch {number}, batch {b + 1}"
-            loss, found = self._loss(rows[batch], chance, miner_chance, where)
-            counts += found
-            if self._step(loss):
-                losses.append(float(loss.detach()))
+            chosen, moment = rows[batch], self._moment(number, b)
+            views = self.examples.draw(chosen, chance)
+            done = self.learner.step(views, torch.from_numpy(labels[chosen]), moment, miner_chance)
+            counts += done.counts
+            empty, images = empty + (not done.taught), images + len(chosen)
+            if done.taken:
+                losses.append(done.loss)
                 in_a_row = 0
                 continue
             skipped, in_a_row = skipped + 1, in_a_row + 1
             if in_a_row >= _MAX_SKIPPED:
                 raise ConfigError(
-                    f"{where}: the gradient was not finite in {in_a_row} batches in a row; "
+                    f"{moment.name}: the gradient was not finite in {in_a_row} batches in a row; "
                     f"lower training.learning_rate (got {config.learning_rate:g})"
                 )
         return Epoch(
             number=number,
             loss=float(np.mean(losses)) if losses else float("nan"),
-            rate=factor * config.learning_rate,
-            easy=counts.easy,
-            semi_hard=counts.semi_hard,
-            hard=counts.hard,
+            rate=moment.rate * config.learning_rate,
+            **asdict(counts),
+            empty=empty,
             skipped=skipped,
+            margin=moment.margin,
+            images=images,
         )
 
-    def _loss(
-        self, rows: Indices, chance: np.random.Generator, miner_chance: torch.Generator, where: str
-    ) -> tuple[Tensor, Counts]:
-        views = self.examples.draw(rows, chance)
-        tensors = [torch.from_numpy(a).to(self.device) for a in (views.pixels, views.masks, views.palettes)]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed()):
-            embeddings = self.encoder(*tensors)
-        present = torch.from_numpy(views.present).to(self.device)
-        if not torch.isfinite(embeddings[present]).all():
-            raise ConfigError(
-                f"{where}: the network gives NaN or infinity; lower training.learning_rate (got "
-                f"{self.config.learning_rate:g}) or training.clip_norm (got {self.config.clip_norm:g})"
-            )
-        labels = torch.from_numpy(self.examples.labels[rows]).to(self.device)
-        return batch_loss(embeddings.float(), present, labels, self.objective, generator=miner_chance)
+    def _moment(self, number: int, batch: int) -> Moment:
+        config = self.config
+        steps = config.epochs * config.batches_per_epoch
+        step = (number - 1) * config.batches_per_epoch + batch
+        warmup = config.warmup_epochs * config.batches_per_epoch
+        return Moment(
+            name=f"training: epoch {number}, batch {batch + 1}",
+            mining=self.objective.mining_of(number),
+            margin=self.objective.margin.at(step / max(1, steps - 1)),
+            rate=rate_factor(step, warmup=warmup, steps=steps, schedule=config.schedule),
+        )
 
-    def _mixed(self) -> bool:
-        # bfloat16 has the range of float32: no scaling of the loss. On a CPU it can be 20 times slower.
-        return self.config.mixed_precision and self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-
-    def _step(self, loss: Tensor) -> bool:
-        """One step down the gradient; False where it was not finite and nothing was changed."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), self.config.clip_norm)
-        if not torch.isfinite(norm):
-            return False
-        self.optimizer.step()
-        return True
-
-    def _kept(self, rows: Indices, part: str) -> Judged:
-        """Views as they are, and labels, of at most `MAX_JUDGED` of these rows."""
-        if len(rows) > MAX_JUDGED:
-            rows = generator(self.seed, f"fit.{part}").choice(rows, MAX_JUDGED, replace=False)
-        return self.examples.draw(rows, None), self.examples.labels[rows]
+    def _kept(self, rows: Indices, known: Indices, part: str) -> Judged:
+        """Views as they are, and labels, of some of these rows."""
+        labels = self.examples.labels
+        rows = pick_judged(rows, labels, known, generator(self.seed, f"fit.{part}"))
+        return self.examples.draw(rows, None), labels[rows]
 
     def _keep(self, epoch: Epoch) -> None:
         self.history = self.history.with_epoch(epoch)
         if self.history.best is epoch:
-            self.best_state = _copy(self.encoder)
+            self.best_state = self.learner.state()
         if self.checkpoint is not None:
-            state = Checkpoint(
-                _copy(self.encoder), self.best_state, optimizer_tensors(self.optimizer), self.history
-            )
+            optimizer = optimizer_tensors(self.learner.optimizer)
+            state = Checkpoint(self.learner.state(), self.best_state, optimizer, self.history)
             write_checkpoint(self.checkpoint, state, fingerprint=self.fingerprint)
 
     def _resume(self) -> None:
@@ -292,10 +283,6 @@ class _Run:
         state = read_checkpoint(path, fingerprint=self.fingerprint) if path is not None else None
         if state is None:
             return
-        self.encoder.load_state_dict(state.model)
+        self.learner.load(state.model)
         self.best_state, self.history = state.best, state.history
-        restore_optimizer(self.optimizer, state.optimizer)
-
-
-def _copy(encoder: Encoder) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
+        restore_optimizer(self.learner.optimizer, state.optimizer)

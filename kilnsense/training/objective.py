@@ -1,15 +1,42 @@
-"""What an encoder is trained for: the triplet loss of every branch."""
+"""What an encoder is trained for: a distance, what is mined with it, and the loss of that."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from kilnsense.config import MetricConfig
-from kilnsense.metric.distances import DISTANCES, Distance
-from kilnsense.metric.losses import LOSSES, TripletLoss
+from kilnsense.errors import ConfigError
+from kilnsense.metric.distances import DISTANCES, Distance, squared
+from kilnsense.metric.losses import LOSSES, Learned, Loss
+from kilnsense.metric.margins import Margin
 from kilnsense.metric.miners import MINERS, Miner
+from kilnsense.metric.pair_miners import PAIR_MINERS, PairMiner
 from kilnsense.parts import build
+from kilnsense.seeds import derive
+
+PerBranch = Sequence[Learned]
+"""Per branch the tensors that the loss itself learns; empty mappings for most losses."""
+
+AS_DRAWN = "as_drawn"
+"""The miner that takes pairs or triplets as the batch was drawn."""
+
+_WITHOUT_MARGIN = ("ratio", "energy", "weighted_l1_bce")
+_ROWS = {"triplets": 3, "pairs": 2, "classes": 0}
+
+
+@dataclass(frozen=True)
+class Mining:
+    """How triplets or pairs are found in a batch.
+
+    Attributes:
+        miner: None for a loss over classes, which needs none.
+        tuples: rows of one tuple where batches are drawn tuple by tuple, 3 or 2; 0: balanced batches.
+    """
+
+    miner: Miner | PairMiner | None
+    tuples: int = 0
 
 
 @dataclass(frozen=True)
@@ -17,74 +44,112 @@ class Objective:
     """A distance, what is mined with it, and the loss of that.
 
     Attributes:
-        distance, miner, loss: parts of `kilnsense.metric`.
-        margin: in the unit of the distance.
+        distance, loss: parts of `kilnsense.metric`.
+        mining: how, from epoch `first_epochs` + 1 on.
+        margin: in the unit of the distance, over the steps of the run.
+        first: how, in the epochs before.
+        first_epochs: how many those are.
+        margin_by: colour difference of the views' palettes that scales the margin of a pair; None: none does.
+        across: pairs and triplets join two views; else each view has its own.
         origin: what it was built from; a run goes on from a checkpoint only where this is the same.
     """
 
     distance: Distance
-    miner: Miner
-    loss: TripletLoss
-    margin: float
+    loss: Loss
+    mining: Mining
+    margin: Margin
+    first: Mining = Mining(None)
+    first_epochs: int = 0
+    margin_by: Distance | None = None
+    across: bool = False
     origin: str = ""
 
+    def mining_of(self, epoch: int) -> Mining:
+        """How an epoch mines; the first one is 1."""
+        return self.first if epoch <= self.first_epochs else self.mining
 
-@dataclass(frozen=True)
-class Counts:
-    """Of which kinds the mined triplets were, over branches and batches."""
+    def compare(self, learned: PerBranch, branch: int) -> Distance:
+        """How embeddings of a branch are compared: as configured, or as the loss has learned to."""
+        if self.loss.compare is None:
+            return self.distance
+        return self.loss.compare({name: tensor.detach() for name, tensor in learned[branch].items()})
 
-    easy: int = 0
-    semi_hard: int = 0
-    hard: int = 0
+    def least_spread(self, margin: float) -> float:
+        """The mean distance of two samples below which a branch tells them too little apart.
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.easy + other.easy, self.semi_hard + other.semi_hard, self.hard + other.hard)
+        Triplets: half the margin, below which no hinge can be satisfied on the whole. Pairs: a quarter of it,
+        as two classes of no extent a margin apart are half a margin apart on the whole. Losses without a
+        margin: half of the distance's own, a twentieth of the distance of two random embeddings.
+        """
+        if self.loss.over == "classes" or self.loss.name in _WITHOUT_MARGIN:
+            return self.distance.margin / 2
+        return margin / 2 if self.loss.over == "triplets" else margin / 4
+
+    def start(self, width: int, classes: int, branches: int, *, seed: int) -> tuple[dict[str, Tensor], ...]:
+        """First values of what the loss learns: for each branch its own, for training across views the same.
+
+        Args:
+            width: D of the embeddings.
+            classes: C, labels are 0..C-1.
+            branches: V.
+            seed: of the first values.
+        """
+        if self.loss.start is None:
+            return tuple({} for _ in range(branches))
+        found = []
+        for branch in range(1 if self.across else branches):
+            chance = torch.Generator().manual_seed(derive(seed, f"fit.learned.{branch}"))
+            found.append(self.loss.start(width, classes, chance))
+        return tuple(found * branches) if self.across else tuple(found)
 
 
 def build_objective(config: MetricConfig) -> Objective:
-    """The objective that a config describes; without a margin the distance's own. Raises ConfigError."""
+    """The objective that a config describes.
+
+    Without a margin it is the loss's own for the distance. The options of the miner go to `miner` alone; a
+    `first_miner` has its defaults. A loss over classes leaves miners and margins alone.
+
+    Raises:
+        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, or
+            `margin_by` that is no colour difference.
+    """
     distance = build(DISTANCES, config.distance, {}, kind="metric.distance")
+    if config.squared:
+        distance = squared(distance)
+    loss = build(LOSSES, config.loss, config.loss_options, kind="metric.loss")
+    start = loss.default_margin(distance) if config.margin is None else config.margin
+    mining = _mining(loss, config.miner, config.miner_options, kind="metric.miner")
+    first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
     return Objective(
         distance=distance,
-        miner=build(MINERS, config.miner, {}, kind="metric.miner"),
-        loss=build(LOSSES, config.loss, {}, kind="metric.loss"),
-        margin=distance.margin if config.margin is None else config.margin,
+        loss=loss,
+        mining=mining,
+        margin=Margin(start, config.margin_end),
+        first=first,
+        first_epochs=config.first_epochs,
+        margin_by=_colour_difference(config.margin_by) if config.margin_by else None,
+        across=config.views == "across",
         origin=config.model_dump_json(),
     )
 
 
-def batch_loss(
-    embeddings: Tensor, present: Tensor, labels: Tensor, objective: Objective, *, generator: torch.Generator
-) -> tuple[Tensor, Counts]:
-    """The mean over the branches of each branch's own triplet loss.
+def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) -> Mining:
+    if loss.over == "classes":
+        return Mining(None)
+    tuples = _ROWS[loss.over] if name == AS_DRAWN else 0
+    if loss.over == "pairs":
+        return Mining(build(PAIR_MINERS, name, options, kind=kind), tuples)
+    return Mining(build(MINERS, name, options, kind=kind), tuples)
 
-    A sample takes no part in a branch where its view is absent. A branch whose present samples form no valid
-    triplet is left out of the mean; where all are, the loss is 0, with a gradient of 0.
 
-    Args:
-        embeddings: (N, V, D).
-        present: (N, V) bool.
-        labels: (N,) int64.
-        objective: what to minimise.
-        generator: for the miner.
-
-    Raises:
-        InputError: an embedding of a present view is not finite.
-    """
-    total, branches, counts = (embeddings[:0] * 0).sum(), 0, Counts()
-    for v in range(embeddings.shape[1]):
-        x = shaped(embeddings[present[:, v], v], objective.distance)
-        fixed = x.detach()
-        distances = objective.distance.matrix(fixed, fixed)
-        mined = objective.miner(
-            distances, labels[present[:, v]], margin=objective.margin, generator=generator
+def _colour_difference(name: str) -> Distance:
+    distance = build(DISTANCES, name, {}, kind="metric.margin_by")
+    if distance.takes != "palette":
+        allowed = sorted(key for key, builder in DISTANCES.items() if builder().takes == "palette")
+        raise ConfigError(
+            f"metric.margin_by: got {name!r}, which compares no colours; allowed: {', '.join(allowed)}"
         )
-        if mined.valid == 0:
-            continue
-        total = total + objective.loss(x, mined, objective.distance, margin=objective.margin)
-        branches += 1
-        counts += Counts(mined.easy, mined.semi_hard, mined.hard)
-    return total / max(1, branches), counts
+    return distance
 
 
 def shaped(rows: Tensor, distance: Distance) -> Tensor:

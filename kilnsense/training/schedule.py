@@ -1,17 +1,16 @@
 """Learning rates: over the steps of a run, and over the layers of a network."""
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import torch
 
 from kilnsense.config import TrainingConfig
-from kilnsense.nets.backbones import Trunk
 from kilnsense.nets.branches import Encoder
+from kilnsense.nets.trunk import Trunk
 
 _LAST = 0.01  # share of the rate that is left at the last step
-_ADAPTIVE: dict[str, Any] = {
+_ADAPTIVE: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
     "rmsprop": torch.optim.RMSprop,
