@@ -72,9 +72,7 @@ def triplet_cosine(embeddings: Tensor, mined: Mined, distance: Distance, *, redu
     if distance.name == angle.name:
         return triplet(embeddings, mined, distance, reduction=reduction)
     scale = angle.margin / distance.margin
-    return _over(
-        embeddings.flatten(1), mined, angle, lambda gap, margin: _hinge(gap, margin * scale), reduction
-    )
+    return _over(embeddings.flatten(1), mined, angle, _hinge, reduction, scale=scale)
 
 
 def ratio(embeddings: Tensor, mined: Mined, distance: Distance) -> Tensor:
@@ -96,24 +94,40 @@ def _softplus(gap: Tensor, margin: float | Tensor) -> Tensor:
     return functional.softplus(gap + margin)
 
 
-def _over(embeddings: Tensor, mined: Mined, distance: Distance, curve: Curve, reduction: Reduction) -> Tensor:
+def _over(
+    embeddings: Tensor,
+    mined: Mined,
+    distance: Distance,
+    curve: Curve,
+    reduction: Reduction,
+    *,
+    scale: float = 1.0,
+) -> Tensor:
+    """The mean of a curve over the chosen triplets, their margins times `scale`."""
     if mined.chosen == 0:
         check_finite(embeddings)
         return (embeddings * 0).sum()
     if mined.every is not None:
-        return _over_every(embeddings, mined.every, distance, curve, reduction)
+        return _over_every(embeddings, mined.every, distance, curve, reduction, scale=scale)
     ends = torch.cat([mined.positive, mined.negative])
     to_positive, to_negative = distance.chosen(embeddings, mined.anchor.repeat(2), ends).chunk(2)
     gap = to_positive - to_negative
-    values = curve(gap, mined.margin)
+    margin = mined.margin * scale
+    values = curve(gap, margin)
     if reduction == "mean_violating":
-        counted = gap + mined.margin > 0
+        counted = gap + margin > 0
         return (values * counted).sum() / counted.sum().clamp_min(1)
     return values.mean() if reduction == "mean" else values.sum()
 
 
 def _over_every(
-    embeddings: Tensor, every: Every, distance: Distance, curve: Curve, reduction: Reduction
+    embeddings: Tensor,
+    every: Every,
+    distance: Distance,
+    curve: Curve,
+    reduction: Reduction,
+    *,
+    scale: float,
 ) -> Tensor:
     """The curve over all triplets: its slope is gathered per pair of samples, so that memory stays O(N^2).
 
@@ -126,7 +140,7 @@ def _over_every(
     total, count = 0.0, 0
     for block in blocks(every):
         gap = distances[block.anchor, block.positive][:, None] - distances[block.anchor]
-        margin = margin_of(every.margin, block.anchor)
+        margin = margin_of(every.margin, block.anchor) * scale
         chosen = block.chosen
         if reduction == "mean_violating":
             chosen = chosen & (gap + margin > 0)
