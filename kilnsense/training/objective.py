@@ -110,13 +110,18 @@ def build_objective(config: MetricConfig) -> Objective:
     `first_miner` has its defaults. A loss over classes leaves miners and margins alone.
 
     Raises:
-        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, or
-            `margin_by` that is no colour difference.
+        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, a
+            `margin_by` that is no colour difference, or a loss over classes across views.
     """
     distance = build(DISTANCES, config.distance, {}, kind="metric.distance")
     if config.squared:
         distance = squared(distance)
     loss = build(LOSSES, config.loss, config.loss_options, kind="metric.loss")
+    if loss.over == "classes" and config.views == "across":
+        raise ConfigError(
+            f"metric.views: got 'across', but loss {config.loss!r} compares no two samples; set metric.views "
+            "to within, or take a loss over pairs or triplets"
+        )
     start = loss.default_margin(distance) if config.margin is None else config.margin
     mining = _mining(loss, config.miner, config.miner_options, kind="metric.miner")
     first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
@@ -143,13 +148,8 @@ def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) 
 
 
 def _colour_difference(name: str) -> Distance:
-    distance = build(DISTANCES, name, {}, kind="metric.margin_by")
-    if distance.takes != "palette":
-        allowed = sorted(key for key, builder in DISTANCES.items() if builder().takes == "palette")
-        raise ConfigError(
-            f"metric.margin_by: got {name!r}, which compares no colours; allowed: {', '.join(allowed)}"
-        )
-    return distance
+    colours = {key: builder for key, builder in DISTANCES.items() if builder().takes == "palette"}
+    return build(colours, name, {}, kind="metric.margin_by")
 
 
 def shaped(rows: Tensor, distance: Distance) -> Tensor:
