@@ -5,27 +5,33 @@ curve a colour and dashes, so that a print in grey says the same. The ground is 
 same numbers give the same text.
 """
 
+import base64
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.decomposition import PCA
 
 from kilnsense.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
 SHAPES = ("o", "s", "^", "D", "v", "P", "h")
 DASHES = ("-", "--", ":", "-.")
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
+    "text.parse_math": False,  # a name with two dollar signs is no formula
     "font.sans-serif": ["DejaVu Sans"],  # the generic sans-serif where a reader has no such font
     "font.size": 12,
     "axes.spines.top": False,
@@ -37,6 +43,8 @@ STYLE: dict[Any, Any] = {
     "legend.columnspacing": 1.2,
 }
 SIZE = (6.4, 4.2)  # inches of 72 units
+DOTS = 110  # of a PNG, an inch
+TONES = 96  # of a PNG
 
 
 def project(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], tuple[float, float]]:
@@ -176,21 +184,54 @@ def _check_judged(what: str, confidence: NDArray[np.floating], right: NDArray[np
         raise InputError(f"{what}: got {shapes}, allowed: (N,) of each, N of 1 or more")
 
 
-def _svg(title: str, axes: tuple[str, str], draw: Callable[["Axes"], None]) -> str:
+def draw_svg(title: str, draw: Callable[["Figure"], None], *, size: tuple[float, float] = SIZE) -> str:
+    """An SVG element for a page.
+
+    Args:
+        title: for readers who do not see it.
+        draw: fills the figure.
+        size: width and height, inches of 72 units.
+    """
+    text = io.StringIO()
+    with _drawn(title, draw, size) as figure:
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _inline(text.getvalue(), title)
+
+
+def draw_png(title: str, draw: Callable[["Figure"], None], *, size: tuple[float, float]) -> str:
+    """An ``img`` element with its data inside, for thousands of points: `DOTS` an inch, `TONES` colours."""
+    raw, small = io.BytesIO(), io.BytesIO()
+    with _drawn(title, draw, size) as figure:
+        figure.savefig(raw, format="png", dpi=DOTS)
+    image = Image.open(raw).convert("RGB").quantize(TONES, dither=Image.Dither.NONE)
+    image.save(small, "PNG", optimize=True)
+    data = base64.b64encode(small.getvalue()).decode()
+    width, height = image.size
+    return f'<img width="{width}" height="{height}" alt="{escape(title)}" src="data:image/png;base64,{data}">'
+
+
+@contextmanager
+def _drawn(title: str, draw: Callable[["Figure"], None], size: tuple[float, float]) -> "Iterator[Figure]":
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("plots: Matplotlib is missing; install kilnsense[train]") from error
-    text = io.StringIO()
-    with rc_context({**STYLE, "svg.hashsalt": title}):
-        figure = Figure(figsize=SIZE, layout="constrained")
+    with rc_context({**STYLE, "svg.hashsalt": title}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a reader's own fonts may have it
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        yield figure
+
+
+def _svg(title: str, axes: tuple[str, str], draw: Callable[["Axes"], None]) -> str:
+    def fill(figure: "Figure") -> None:
         panel = figure.subplots()
         panel.set(xlabel=axes[0], ylabel=axes[1])
         draw(panel)
         figure.legend(loc="outside upper left", ncols=4)
-        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _inline(text.getvalue(), title)
+
+    return draw_svg(title, fill)
 
 
 def _inline(file: str, title: str) -> str:

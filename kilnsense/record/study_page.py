@@ -4,14 +4,24 @@ A study trains networks that differ in a few settings on the same data. The page
 is best, by how much, and whether that is more than the seeds alone make; then what the answer rests on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from kilnsense.errors import InputError
+from kilnsense.record.page import render_page
 from kilnsense.record.report import Figure
+from kilnsense.record.standing import Table, best_of_each, named, rivals, spoken, standings, verdict
+from kilnsense.record.study_sections import (
+    averaged,
+    embedding_plots,
+    kind_plots,
+    learning_plots,
+    sweep_plots,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Result:
         mean: over the seeds.
         spread: standard deviation over the seeds; None where there is one seed.
         n: how many seeds.
-        rank: 1 for the best of all lines of the same measure.
+        rank: 1 for the best of the same features, judge and measure.
     """
 
     name: str
@@ -116,7 +126,7 @@ class Sweep:
         axis: the number, such as metric.margin.
         measure: as in `Result.measure`.
         series: one line per variant.
-        note: what was held, such as the features and the judge.
+        note: what was held, such as the features and the judge; no full stop.
     """
 
     axis: str
@@ -141,7 +151,7 @@ class StudyPage:
         title: of the study.
         measure: the one that decides; "": that of the first result.
         results: all lines, in any order.
-        figures: more numbers for the first screen, such as images per second.
+        figures: more numbers for the first screen, such as settings, trials, images per second.
         synthetic: the data were rendered; the page says so beside the answer.
         notice: anything else that a reader must not overlook.
         sweeps, curves, embeddings, failures: as their classes say.
@@ -164,5 +174,65 @@ class StudyPage:
 
 
 def render_study(page: StudyPage) -> str:
-    """The page as HTML text; every text in it is escaped."""
-    raise NotImplementedError
+    """The page as HTML text; every text in it is escaped.
+
+    Raises:
+        MissingExtraError: there is something to plot and Matplotlib is missing.
+    """
+    tables = _tables(page)
+    order = {line.result.name: line.place for line in reversed(tables[0].lines)} if tables else {}
+    curves = averaged(page.curves, order)
+    content = {
+        "page": page,
+        "answer": _answer(tables),
+        "figures": (*_figures(tables), *page.figures),
+        "tables": tables,
+        "grid": best_of_each(tables[0].lines) if tables else None,
+        "sweeps": sweep_plots(page.sweeps),
+        "learning": learning_plots(curves),
+        "kinds": kind_plots(curves),
+        "embeddings": embedding_plots(page.embeddings, order),
+    }
+    return render_page("study.html", content)
+
+
+def _answer(tables: Sequence[Table]) -> str:
+    if not tables:
+        return "No trial gave a result."
+    return Markup("<strong>{}</strong>{}").format(*verdict(tables[0].lines))
+
+
+def _tables(page: StudyPage) -> list[Table]:
+    measures = list(dict.fromkeys(result.measure for result in page.results))
+    measures.sort(key=lambda measure: measure != page.measure)  # stable: the others stay in their order
+    return [
+        Table(measure, standings([result for result in page.results if result.measure == measure]))
+        for measure in measures
+    ]
+
+
+def _figures(tables: Sequence[Table]) -> tuple[Figure, ...]:
+    if not tables:
+        return ()
+    lines = tables[0].lines
+    best, others = lines[0].result, rivals(lines)
+    first = Figure(
+        f"best {spoken(best.measure)}", f"{best.mean:.3f}", f"{_plus_minus(best)}{named(best, lines)}"
+    )
+    if not others:
+        return (first,)
+    rival = others[0]
+    second = Figure(
+        "next setting", f"{rival.result.mean:.3f}", f"{_plus_minus(rival.result)}{named(rival.result, lines)}"
+    )
+    if rival.spread is None:
+        judged = "one seed each: may be chance"
+    elif rival.tied:
+        judged = f"within the spread of the seeds, {rival.spread:.3f}: a tie"
+    else:
+        judged = f"beyond the spread of the seeds, {rival.spread:.3f}"
+    return (first, second, Figure("lead", f"{rival.lead:.3f}", judged))
+
+
+def _plus_minus(result: Result) -> str:
+    return "" if result.spread is None else f"± {result.spread:.3f}; "
