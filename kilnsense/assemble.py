@@ -62,11 +62,6 @@ def _check_metric(config: Config) -> None:
     if metric.margin_by:
         colours = {name: make for name, make in DISTANCES.items() if make().takes == "palette"}
         build(colours, metric.margin_by, {}, kind="metric.margin_by")
-        if config.branches.head != "palette":
-            raise ConfigError(
-                "metric.margin_by: goes by the views' palettes, which a palette head alone is given; set "
-                "branches.head: palette and a colour difference in metric.distance, or leave margin_by empty"
-            )
 
 
 def make_distance(config: Config) -> Distance:

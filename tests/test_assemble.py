@@ -62,18 +62,11 @@ def test_parts_that_do_not_fit_are_refused(sections: dict[str, Any], message: st
         {"loss": "contrastive", "miner": "hard_negative", "first_miner": "all", "first_epochs": 1},
         {"loss": "triplet_soft", "miner": "all", "miner_options": {"kind": "semi_hard"}},
         {"loss": "softmax", "miner": "", "margin_by": ""},
-        {"views": "across", "miner": "as_drawn"},
+        {"views": "across", "miner": "as_drawn", "margin_by": "ciede2000"},
     ],
 )
 def test_parts_that_fit_pass(metric: dict[str, Any]) -> None:
     check_parts(config(metric=metric))
-
-
-def test_a_margin_goes_by_the_palettes_of_a_palette_head() -> None:
-    metric = {"distance": "cie76", "margin_by": "ciede2000"}
-    check_parts(config(metric=metric, branches={"head": "palette"}))
-    with pytest.raises(ConfigError, match=r"metric.margin_by: goes by .*set branches.head: palette"):
-        check_parts(config(metric=metric | {"distance": "euclidean"}))
 
 
 def test_a_distance_is_squared_where_that_is_asked_for() -> None:
