@@ -184,14 +184,21 @@ def look(frame: Frame, codebook: Codebook, config: Config) -> Sight:
     )
 
 
-def view(frames: Sequence[Frame], segmentations: Sequence[Segmentation], config: Config) -> Views:
-    """What the branches see of these frames."""
+def view(
+    frames: Sequence[Frame], segmentations: Sequence[Segmentation], config: Config, *, compared: bool = False
+) -> Views:
+    """What the branches see of these frames.
+
+    Views hold palettes where the head takes them. With `compared` they do so too where training compares
+    frames by their colours (`metric.margin_by`); it is only then that they are looked at.
+    """
     branches = config.branches
+    wanted = branches.head == "palette" or (compared and bool(config.metric.margin_by))
     plan = ViewPlan(
         names=tuple(branches.views),
         mode=branches.mode,
         size=branches.size,
-        colours=branches.colours if branches.head == "palette" else 0,
+        colours=branches.colours if wanted else 0,
         min_area=config.segment.min_area,
     )
     return make_views(frames, segmentations, plan, palette=_pixel_palette)

@@ -20,6 +20,7 @@ from kilnsense.recogniser import (
     recognise,
     score,
     to_arrays,
+    view,
 )
 from kilnsense.types import Failure, Frame
 
@@ -131,3 +132,18 @@ def test_a_bundle_without_an_array_is_refused(tiny_saved, tmp_path: Path) -> Non
     save_bundle(replace(tiny_saved, arrays=arrays), tmp_path / "b")
     with pytest.raises(BundleError, match=r"holds no 'calibration\.bias'; train again"):
         open_recogniser(tmp_path / "b")
+
+
+def test_palettes_are_made_where_the_head_or_the_margin_of_training_asks_for_them(
+    frames: list[Frame], tiny_config: Config, tiny_recogniser: Recogniser
+) -> None:
+    sights = [look(frame, tiny_recogniser.codebook, tiny_config) for frame in frames[:2]]
+    segmentations = [sight.segmentation for sight in sights]
+
+    def colours(compared: bool, **metric: str) -> int:
+        update = {"metric": tiny_config.metric.model_copy(update=metric)}
+        config = tiny_config.model_copy(update=update)
+        return view(frames[:2], segmentations, config, compared=compared).palettes.shape[2]
+
+    assert colours(True) == colours(False) == colours(False, margin_by="cie76") == 0
+    assert colours(True, margin_by="cie76") == tiny_config.branches.colours > 0

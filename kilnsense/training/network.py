@@ -140,7 +140,8 @@ def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:
     """A function from row numbers to views; with a generator it changes what cameras change.
 
     The region labels stay those of the frame as it was: what a camera does to a picture does not change which
-    pixels are flame. Frames are kept at twice the size that the networks see.
+    pixels are flame. Frames are kept at twice the size that the networks see. Frames to learn from come with
+    palettes where the margin goes by them.
     """
     augment = build_augmentation(config.augment)
     height = 2 * config.branches.size
@@ -150,7 +151,8 @@ def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:
         pairs = [kept[row] for row in rows]
         if chance is not None:
             pairs = [_changed(pair, *augment(pair[0].pixels, pair[1].labels, chance)) for pair in pairs]
-        return view([frame for frame, _ in pairs], [segmentation for _, segmentation in pairs], config)
+        frames, segmentations = [frame for frame, _ in pairs], [segmentation for _, segmentation in pairs]
+        return view(frames, segmentations, config, compared=chance is not None)
 
     return draw
 

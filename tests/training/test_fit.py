@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,9 @@ Toy = Callable[..., Examples]
 VECTOR = build_objective(MetricConfig())
 
 
-def new_encoder(*, head: str = "vector", sharing: str = "shared") -> Encoder:
-    plan = EncoderPlan(
-        ("region:flame", "scale:1.0"), head=head, sharing=sharing, dimensions=8, colours=2, residual=40.0
-    )
+def new_encoder(**changes: Any) -> Encoder:
+    base = {"views": ("region:flame", "scale:1.0"), "dimensions": 8, "colours": 2, "residual": 40.0}
+    plan = EncoderPlan(**(base | changes))
     return build_encoder(plan, generator=torch.Generator().manual_seed(3))
 
 
@@ -60,27 +60,139 @@ def test_training_raises_the_accuracy_on_an_unseen_group(toy: Toy, head: str, me
     assert not encoder.training
 
 
-def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(toy: Toy, tmp_path: Path) -> None:
-    examples, whole, parts = toy(), new_encoder(), new_encoder()
-    want = run(whole, examples, settings())
+@pytest.mark.parametrize(
+    ("encoder", "metric", "changes"),
+    [
+        ({}, {}, {}),
+        ({}, {"loss": "weighted_l1_bce", "miner": "hard_negative"}, {"optimizer": "rmsprop"}),
+        ({}, {"loss": "softmax"}, {"schedule": "linear", "optimizer": "sgd"}),
+        ({}, {"miner": "as_drawn", "margin": 0.1, "margin_end": 0.4}, {"tuples": 9}),
+        ({"hidden": (16,), "dropout": 0.4}, {"loss": "contrastive", "miner": "all"}, {}),
+        ({"sharing": "separate"}, {"views": "across", "first_miner": "all", "first_epochs": 2}, {}),
+        ({"sharing": "separate"}, {"views": "across", "loss": "weighted_l1_bce", "miner": "all"}, {}),
+    ],
+    ids=["plain", "learned distance", "class layer", "as drawn", "dropout", "across", "across, learned"],
+)
+def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
+    toy: Toy, tmp_path: Path, encoder: dict[str, Any], metric: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    objective = build_objective(MetricConfig.model_validate(metric))
+    examples, config = toy(), settings(3, **({"batches_per_epoch": 3} | changes))
+    whole, parts, resumed = (new_encoder(**encoder) for _ in range(3))
+
+    def go(net: Encoder, **rest: Any) -> FitResult:
+        return fit_encoder(net, examples, objective, config=config, seed=7, **rest)
+
+    want = go(whole)
 
     def kill(epoch: Epoch) -> None:
         if epoch.number == 1:
             raise KeyboardInterrupt("killed")
 
     with pytest.raises(KeyboardInterrupt, match="killed"):
-        run(parts, examples, settings(), checkpoint=tmp_path / "fit", progress=kill)
+        go(parts, checkpoint=tmp_path / "fit", progress=kill)
     seen: list[int] = []
-    resumed = new_encoder()
-    got = run(
-        resumed, examples, settings(), checkpoint=tmp_path / "fit", progress=lambda e: seen.append(e.number)
-    )
+    got = go(resumed, checkpoint=tmp_path / "fit", progress=lambda e: seen.append(e.number))
     assert seen == [2, 3]
-    for name, tensor in state(whole).items():
-        np.testing.assert_array_equal(tensor, state(resumed)[name], err_msg=name)
-    forgotten = [tuple(replace(e, seconds=0.0) for e in r.history.epochs) for r in (want, got)]
+    np.testing.assert_equal(state(resumed), state(whole))
+    for one, other in zip(got.learned, want.learned, strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    forgotten = [
+        tuple(replace(e, seconds=0.0, train_seconds=0.0) for e in r.history.epochs) for r in (want, got)
+    ]
     assert forgotten[0] == forgotten[1]
     assert list(tmp_path.iterdir()) == [tmp_path / "fit"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "least"),
+    [
+        ({"loss": "triplet_soft", "miner": "batch_hard"}, 0.85),
+        ({"loss": "triplet_cosine", "miner": "random_hard"}, 0.85),
+        ({"loss": "ratio", "miner": "random"}, 0.85),
+        ({"miner": "as_drawn"}, 0.85),
+        ({"squared": True, "miner": "all", "margin_by": "cie76"}, 0.85),
+        ({"loss": "contrastive", "miner": "hard_negative"}, 0.85),
+        ({"loss": "energy", "miner": "all"}, 0.85),
+        ({"loss": "weighted_l1_bce", "miner": "all"}, 0.85),
+        ({"loss": "softmax"}, 0.85),
+        ({"views": "across"}, 0.8),
+        ({"views": "across", "loss": "contrastive", "miner": "as_drawn"}, 0.8),
+    ],
+    ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_every_loss_learns(toy: Toy, metric: dict[str, Any], least: float) -> None:
+    encoder = new_encoder(sharing="separate" if "views" in metric else "shared")
+    config = settings(8, batches_per_epoch=8, tuples=9)
+    objective = build_objective(MetricConfig.model_validate(metric))
+    result = fit_encoder(encoder, toy(), objective, config=config, seed=7)
+    assert result.history.epochs[0].accuracy < 0.75
+    assert result.best.accuracy > least
+
+
+def test_what_the_loss_learns_is_trained_and_handed_back(toy: Toy) -> None:
+    objective = build_objective(MetricConfig(loss="weighted_l1_bce", miner="all"))
+    result = fit_encoder(new_encoder(), toy(), objective, config=settings(6), seed=7)
+    first = objective.start(8, 3, 2, seed=7)
+    assert result.best.number > 0
+    for before, after in zip(first, result.learned, strict=True):
+        assert not after["weights"].requires_grad
+        assert (before["weights"] - after["weights"]).abs().max() > 1e-3
+
+
+def test_the_history_tells_margins_counts_and_images(toy: Toy) -> None:
+    metric = MetricConfig(
+        loss="contrastive",
+        miner="hard_negative",
+        first_miner="all",
+        first_epochs=1,
+        margin=0.2,
+        margin_end=1.3,
+    )
+    config = settings(3, classes_per_batch=2)
+    history = fit_encoder(new_encoder(), toy(), build_objective(metric), config=config, seed=7).history
+    assert [epoch.margin for epoch in history.epochs] == [0.2, *(pytest.approx(m) for m in (0.5, 0.9, 1.3))]
+    assert [epoch.images for epoch in history.epochs] == [0, 48, 48, 48]
+    every, chosen = history.epochs[1], history.epochs[2]
+    assert every.inside + every.beyond > every.genuine > 0
+    assert chosen.inside + chosen.beyond == chosen.genuine > 0
+    assert (every.easy, every.semi_hard, every.hard) == (0, 0, 0)
+    assert history.images_per_second > 0
+    assert 0 < history.epochs[1].train_seconds < history.epochs[1].seconds
+
+
+def test_batches_as_drawn_hold_tuples(toy: Toy) -> None:
+    objective = build_objective(MetricConfig(miner="as_drawn"))
+    config = settings(1, tuples=5)
+    epoch = fit_encoder(new_encoder(), toy(absent=False), objective, config=config, seed=7).history.epochs[1]
+    assert epoch.images == 4 * 3 * 5
+    assert epoch.easy + epoch.semi_hard + epoch.hard == 4 * 5 * 2  # two branches
+
+
+def test_batches_in_which_nothing_is_mined_are_counted(toy: Toy) -> None:
+    """With margin 0 no triplet is semi-hard."""
+    objective = build_objective(MetricConfig(margin=0.0))
+    result = fit_encoder(new_encoder(), toy(), objective, config=settings(1), seed=7)
+    assert [epoch.empty for epoch in result.history.epochs] == [0, 4]
+    assert result.history.epochs[1].loss == 0
+    assert run(new_encoder(), toy(), settings(1)).history.epochs[1].empty == 0
+
+
+def test_classes_that_training_does_not_know_are_judged_among_themselves(toy: Toy) -> None:
+    examples = toy()
+    labels = examples.labels.copy()
+    labels[examples.validation] += 7
+    result = run(new_encoder(), replace(examples, labels=labels), settings(8, batches_per_epoch=8))
+    assert result.best.accuracy > 0.85
+
+
+def test_one_view_cannot_be_compared_across_views(toy: Toy) -> None:
+    objective = build_objective(MetricConfig(views="across"))
+    with pytest.raises(
+        ConfigError, match=r"metric\.views: got 'across' with branches\.views scale:1\.0 alone"
+    ):
+        fit_encoder(new_encoder(views=("scale:1.0",)), toy(), objective, config=settings(), seed=7)
 
 
 def test_a_finished_run_is_not_trained_again(toy: Toy, tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ def test_an_empty_history_has_no_best_epoch() -> None:
 
 def test_a_history_of_fewer_figures_is_still_read() -> None:
     text = (
-        '[{"number": 1, "loss": 0.2, "rate": 0.001, "accuracy": 0.5, "validation_loss": 0.1, "spread": [0.5], '
-        '"collapsed": [], "easy": 1, "semi_hard": 2, "hard": 3, "skipped": 0, "seconds": 1.5}]'
+        '[{"number": 1, "loss": 0.2, "rate": 0.001, "accuracy": 0.5, "validation_loss": 0.1, '
+        '"spread": [0.5], "collapsed": [], "easy": 1, "semi_hard": 2, "hard": 3, "skipped": 0, '
+        '"seconds": 1.5}]'
     )
     (read,) = History.from_json(text).epochs
     assert (read.semi_hard, read.genuine, read.images) == (2, 0, 0)
