@@ -1,0 +1,148 @@
+"""One-shot recognition of characters never trained on: stripes, one direction and width per character."""
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.lib import format as npy
+
+from kilnsense.config import Config, OneShotConfig, StudyConfig, overlay
+from kilnsense.errors import ConfigError, InputError
+from kilnsense.study.one_shot import prepare_one_shot, split_characters
+from kilnsense.study.outcome import Outcome
+
+
+def characters(angles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(C, 8, 24, 24) bool, True where the paper is, and labels (C, 8) that do not begin at 0."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:24, :24]
+    waves = [
+        [np.sin((x * np.cos(a) + y * np.sin(a)) * 2 * np.pi / 7 + rng.uniform(0, 7)) for _ in range(8)]
+        for a in angles + rng.normal(0, 0.02, len(angles))
+    ]
+    return np.array(waves) < 0.6, np.repeat(5 + np.arange(len(angles))[:, None], 8, axis=1)
+
+
+def write(root: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
+    with zipfile.ZipFile(root / f"images_{part}.npz", "w") as archive:
+        for name, array in (("images", images), ("labels", labels)):
+            data = BytesIO()
+            npy.write_array(data, array, allow_pickle=False)
+            archive.writestr(f"{name}.npy", data.getvalue())
+
+
+LEARNED = np.arange(12) * np.pi / 12
+NEW = LEARNED + np.pi / 24
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("characters")
+    write(folder, "background", *characters(LEARNED, 0))
+    write(folder, "evaluation", *characters(NEW, 1))
+    return folder
+
+
+def study(root: Path, **settings: object) -> StudyConfig:
+    base = Config.model_validate(
+        {
+            "data": {"root": str(root)},
+            "branches": {
+                "views": ["scale:1.0"],
+                "mode": "crop",
+                "size": 16,
+                "trunk": "conv4",
+                "pool": "flat",
+                "dimensions": 16,
+            },
+            "training": {
+                "epochs": 3,
+                "batches_per_epoch": 8,
+                "samples_per_class": 4,
+                "validation_share": 0.25,
+            },
+            "metric": {"miner": "all"},
+            "augment": {"shift": 0},
+        }
+    )
+    ways = OneShotConfig(ways=(2, 5), trials=200)
+    return StudyConfig(task="one_shot", base=overlay(base, settings, origin="test"), one_shot=ways)
+
+
+def run(plan: StudyConfig) -> Outcome:
+    return prepare_one_shot(plan)(plan.base, None, None)
+
+
+@pytest.fixture(scope="module")
+def outcome(root: Path) -> Outcome:
+    return run(study(root))
+
+
+def test_new_characters_are_recognised_from_one_picture(outcome: Outcome) -> None:
+    (score,) = outcome.scores
+    assert list(score.values) == [f"{n}-way{end}" for n in (2, 5) for end in ("", " low", " high")]
+    for ways in (2, 5):
+        low, accuracy, high = (score.values[f"{ways}-way{end}"] for end in (" low", "", " high"))
+        assert low < accuracy <= high
+        assert low > 1.5 / ways
+    assert score.values["5-way"] <= score.values["2-way"]
+    assert outcome.validation > 0.6
+
+
+def test_points_are_of_characters_that_no_part_shares(outcome: Outcome) -> None:
+    train, test = outcome.points
+    assert set(train.labels) == set(range(9))
+    assert set(test.labels) == set(range(9, 19))
+    assert len(outcome.classes) == 19
+    assert len(test.labels) == 80
+
+
+def test_it_is_deterministic_and_moves_pictures_only_where_asked(root: Path, outcome: Outcome) -> None:
+    again, moved = run(study(root)), run(study(root, **{"augment.shift": 0.1}))
+    assert (again.scores, again.validation) == (outcome.scores, outcome.validation)
+    losses = [[epoch.loss for epoch in found.histories[0].epochs] for found in (outcome, again, moved)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_evaluation_characters_have_no_say_in_training(root: Path, tmp_path: Path, outcome: Outcome) -> None:
+    write(tmp_path, "background", *characters(LEARNED, 0))
+    noise = np.random.default_rng(0).random((12, 8, 24, 24)) < 0.5
+    write(tmp_path, "evaluation", noise, characters(NEW, 1)[1])
+    other = run(study(tmp_path))
+    np.testing.assert_array_equal(other.points[0].xy, outcome.points[0].xy)
+    assert other.validation == outcome.validation
+    assert other.scores[0].values["5-way"] < 0.35
+
+
+def test_whole_characters_are_set_aside_and_the_learned_ones_come_first(root: Path) -> None:
+    labels = np.repeat([3, 8, 9, 20, 21, 30, 31, 40], 4)
+    renumbered, (train, validation) = split_characters(labels, study(root).base)
+    assert sorted(set(renumbered[train])) == list(range(6))
+    assert sorted(set(renumbered[validation])) == [6, 7]
+    assert not set(labels[train]) & set(labels[validation])
+    for old in np.unique(labels):
+        assert len(set(renumbered[labels == old])) == 1
+    other, _ = split_characters(labels, overlay(study(root).base, {"seed": 1}, origin="test"))
+    assert (other != renumbered).any()
+
+
+def test_a_class_layer_has_a_row_for_each_learned_character(root: Path) -> None:
+    found = run(study(root, **{"metric.loss": "softmax"}))
+    assert found.scores[0].values["2-way"] > 0.6
+
+
+def test_what_does_not_fit_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match=r"13-way trials of 12 evaluation characters; lower one_shot.ways"):
+        prepare_one_shot(study(root).model_copy(update={"one_shot": OneShotConfig(ways=(13,))}))
+    with pytest.raises(ConfigError, match=r"judges: got \['svm'\], allowed: \[nearest\]"):
+        prepare_one_shot(study(root).model_copy(update={"judges": ("svm",)}))
+    with pytest.raises(ConfigError, match=r"task one_shot: branches.mode: got pooled"):
+        prepare_one_shot(study(root, **{"branches.mode": "pooled", "branches.pool": "moments"}))
+    with pytest.raises(InputError, match="3 background characters, 2 of them for validation"):
+        split_characters(np.repeat([0, 1, 2], 4), study(root).base)
+    trial = overlay(study(root).base, {"data.root": "elsewhere"}, origin="test")
+    with pytest.raises(ConfigError, match="a trial changes data; set it in the base"):
+        prepare_one_shot(study(root))(trial, None, None)
