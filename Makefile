@@ -36,7 +36,7 @@ sample-data: $(INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra train --extra dev pyproject.toml --output-file requirements.lock
+	  --extra train --extra search --extra dev pyproject.toml --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

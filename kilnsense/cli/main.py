@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from kilnsense import __version__
-from kilnsense.cli import bundle, config, demo, label, segment, simulate, train
+from kilnsense.cli import bundle, config, demo, label, segment, simulate, study, train
 from kilnsense.errors import KilnsenseError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("segment")(segment.segment)
 app.command("train")(train.train)
+app.command("study")(study.study)
 app.command("label")(label.label)
 app.add_typer(config.app, name="config")
 app.add_typer(bundle.app, name="bundle")
@@ -56,6 +57,7 @@ def options(
 
 EXTRAS = {
     "train": ("torch", "torchvision", "timm", "albumentations", "onnx", "onnxscript"),
+    "search": ("optuna",),
 }
 """What to install for modules that the base installation lacks."""
 

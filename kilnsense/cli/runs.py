@@ -15,7 +15,9 @@ from kilnsense.errors import ConfigError, KilnsenseError, StorageError
 from kilnsense.record.publish import publish
 
 if TYPE_CHECKING:
-    from kilnsense.config import Config
+    from kilnsense.config import Config, StudyConfig
+
+    AnyConfig = Config | StudyConfig
 
 RECORD = "run.json"
 
@@ -26,7 +28,7 @@ class StoppedError(KilnsenseError):
     exit_code = 130
 
 
-def run_folder(verb: str, config: "Config", *, out: Path | None, overwrite: bool = False) -> Path:
+def run_folder(verb: str, config: "AnyConfig", *, out: Path | None, overwrite: bool = False) -> Path:
     """Creates the folder of one run: `out`, or ``runs/<verb>/<UTC time>-<name>``, and marks it as running.
 
     An earlier run in `out` is deleted here, so check everything else before.
@@ -55,7 +57,7 @@ def run_folder(verb: str, config: "Config", *, out: Path | None, overwrite: bool
     return folder
 
 
-def resume_folder(folder: Path, verb: str, config: "Config") -> Path:
+def resume_folder(folder: Path, verb: str, config: "AnyConfig") -> Path:
     """The folder of a killed run of the same verb and config, to go on in.
 
     Raises:
@@ -95,7 +97,9 @@ def tidied(folder: Path) -> Iterator[None]:
         raise
 
 
-def write_run(folder: Path, verb: str, *, started: str, config: "Config", values: Mapping[str, Any]) -> None:
+def write_run(
+    folder: Path, verb: str, *, started: str, config: "AnyConfig", values: Mapping[str, Any]
+) -> None:
     """Writes run.json: what ran, with what, from when to when. Raises StorageError."""
     _publish(
         folder,
@@ -113,7 +117,7 @@ def _schema(verb: str) -> str:
     return f"kilnsense.{verb}/1"
 
 
-def _plain(config: "Config") -> dict[str, Any]:
+def _plain(config: "AnyConfig") -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 

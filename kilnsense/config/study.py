@@ -28,6 +28,8 @@ class Range(Section):
             raise ValueError(f"got low {self.low} and high {self.high}, allowed: low below high")
         if self.log and self.low <= 0:
             raise ValueError(f"got low {self.low} with log, allowed: above 0")
+        if self.whole and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"got {self.low} to {self.high} with whole, allowed: whole numbers")
         return self
 
 
@@ -83,7 +85,9 @@ class StudyConfig(Section):
             raise ValueError(f"variants: got {names}, allowed: every name once")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: got {list(self.seeds)}, allowed: every seed once")
-        empty = [path for path, values in self.grid.items() if not values]
+        listed = {f"grid.{path}": values for path, values in self.grid.items()}
+        listed |= {f"search.{path}": v for path, v in self.search.items() if not isinstance(v, Range)}
+        empty = [path for path, values in listed.items() if not values]
         if empty:
-            raise ValueError(f"grid.{empty[0]}: got no values, allowed: one or more")
+            raise ValueError(f"{empty[0]}: got no values, allowed: one or more")
         return self

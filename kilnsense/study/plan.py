@@ -99,7 +99,7 @@ def study_variants(study: StudyConfig) -> tuple[Variant, ...]:
     for variant in variants:
         for path in variant.settings:
             for key in study.grid:
-                if _overlap(path, key):
+                if overlap(path, key):
                     raise ConfigError(
                         f"study {study.name}: variant {variant.name!r} sets {path} and the grid sets {key}; "
                         "take one of them out"
@@ -154,7 +154,8 @@ def _combinations(study: StudyConfig) -> list[tuple[Variant, dict[str, Any]]]:
     return [(variant, {**variant.settings, **grid}) for variant in study_variants(study) for grid in grids]
 
 
-def _overlap(path: str, key: str) -> bool:
+def overlap(path: str, key: str) -> bool:
+    """Whether two dotted paths set the same value, or one of them a section that the other is in."""
     return f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
 
 

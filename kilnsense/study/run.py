@@ -57,24 +57,28 @@ def run_study(
         KilnsenseError: the data cannot be read, or a folder not be written. What went wrong in one trial
             alone (it diverged, a class is too small) is its message instead.
     """
+    tally = Tally(study, total=len(trials))
     with Workers(study, task, folder, processes=processes) as workers:
-        return finish(workers, trials, watch=watch or _nobody)
+        return finish(workers, trials, tally=tally, watch=watch)
 
 
-def finish(workers: Workers, trials: Sequence[Trial], *, watch: Watch) -> tuple[Finished, ...]:
-    """`run_study` with processes that are there already."""
+def finish(
+    workers: Workers, trials: Sequence[Trial], *, tally: "Tally", watch: Watch | None
+) -> tuple[Finished, ...]:
+    """`run_study` with processes that are there already, as some of the trials of a tally."""
     over = {
         trial.name: found for trial in trials if (found := read_finished(workers.folder, trial)) is not None
     }
-    left = [trial for trial in trials if trial.name not in over]
-    tally = Tally(workers.study, done=len(over), total=len(trials))
+    tally.done += len(over)
 
     def tell(trial: Trial, said: Epoch | Finished) -> None:
         if isinstance(said, Finished):
             over[trial.name] = said
-        watch(tally.told(trial, said))
+        progress = tally.told(trial, said)
+        if watch is not None:
+            watch(progress)
 
-    workers.run(left, tell)
+    workers.run([trial for trial in trials if trial.name not in over], tell)
     return tuple(over[trial.name] for trial in trials)
 
 
@@ -86,10 +90,11 @@ class Tally:
     """
 
     def __init__(
-        self, study: StudyConfig, *, done: int, total: int, clock: Callable[[], float] = time.monotonic
+        self, study: StudyConfig, *, total: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.study, self.done, self.total, self.clock = study, done, total, clock
+        self.study, self.total, self.clock = study, total, clock
         self.begun = clock()
+        self.done = 0
         self.ended = 0  # trials of this run alone
         self.seen: dict[str, tuple[Trial, list[int]]] = {}
         self.networks = study.folds if study.task == "frames" else 1
@@ -117,7 +122,3 @@ class Tally:
     def _share(self, trial: Trial, reports: int) -> float:
         epochs = int(trial.settings.get("training.epochs", self.study.base.training.epochs))
         return min(0.95, reports / ((epochs + 1) * self.networks))
-
-
-def _nobody(_: Progress) -> None:
-    return None

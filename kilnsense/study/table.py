@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
+from kilnsense.record.standing import amount
 from kilnsense.record.study_page import Result
 from kilnsense.study.workers import Finished
 
@@ -64,16 +65,10 @@ def readable(results: Sequence[Result]) -> tuple[tuple[str, ...], list[tuple[str
     columns = (*(("setting", "features", "judge")[n] for n in shown), *measures, "seeds")
     rows = []
     for key in keys:
-        cells = [_cell(table[key].get(measure)) for measure in measures]
+        cells = [amount(table[key][measure]) if measure in table[key] else "" for measure in measures]
         seeds = max(result.n for result in table[key].values())
         rows.append((*(key[n] for n in shown), *cells, str(seeds)))
     return columns, rows
-
-
-def _cell(result: Result | None) -> str:
-    if result is None:
-        return ""
-    return f"{result.mean:.3f}" + ("" if result.spread is None else f" ± {result.spread:.3f}")
 
 
 def _spread(values: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from kilnsense.config import Config, StudyConfig
+from kilnsense.config import StudyConfig
 from kilnsense.errors import (
     ConfigError,
     InputError,
@@ -28,10 +28,8 @@ from kilnsense.errors import (
 from kilnsense.record.publish import publish
 from kilnsense.study.outcome import Outcome, read_outcome, write_outcome
 from kilnsense.study.plan import Trial, trial_config
+from kilnsense.study.prepared import Prepared
 from kilnsense.training.history import Epoch
-
-Prepared = Callable[[Config, Path | None, Callable[[Epoch], None] | None], Outcome]
-"""A task with its data in memory: (config, folder for checkpoints, called after every epoch) -> outcome."""
 
 Task = Callable[[StudyConfig], Prepared]
 """Reads the data of a study. A function of a module, so that another process can find it."""

@@ -156,7 +156,8 @@ def test_a_killed_study_goes_on_where_it_was(fake: Task, make_study: MakeStudy, 
 def test_the_time_left_is_estimated_from_epochs_and_trials(make_study: MakeStudy) -> None:
     study, clock = make_study(), [0.0]
     first, second, *_ = plan_trials(study)
-    tally = Tally(study, done=1, total=5, clock=lambda: clock[0])
+    tally = Tally(study, total=5, clock=lambda: clock[0])
+    tally.done = 1
     clock[0] = 10.0
     # One of four epochs (0 to 3) of one of four trials in 10 s: 15 quarters are left.
     assert tally.told(first, Epoch(0)).seconds_left == pytest.approx(150)
@@ -164,7 +165,7 @@ def test_the_time_left_is_estimated_from_epochs_and_trials(make_study: MakeStudy
     over = tally.told(first, Finished(first, None, "diverged"))
     assert (over.done, over.seconds_left) == (2, pytest.approx(120))
     longer = Trial("x", "x", "x", {"training.epochs": 79}, 0)
-    assert Tally(study, done=0, total=1, clock=lambda: 0.0).told(longer, Epoch(0)).running == (("x", 0),)
+    assert Tally(study, total=1, clock=lambda: 0.0).told(longer, Epoch(0)).running == (("x", 0),)
     assert tally.told(second, Epoch(0)).seconds_left == pytest.approx(40 * 2.75 / 1.25)
 
 

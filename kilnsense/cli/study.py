@@ -1,0 +1,239 @@
+"""`kilnsense study CONFIG`: networks that differ in a few settings, or a search for the best of them."""
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from kilnsense.cli.output import QUIET_SECONDS, emit_json, now, people, show_table
+from kilnsense.cli.runs import StoppedError, resume_folder, run_folder, tidied, write_run
+from kilnsense.errors import ConfigError
+from kilnsense.record.publish import publish
+
+if TYPE_CHECKING:
+    from kilnsense.config import StudyConfig
+    from kilnsense.study.run import Progress, Watch
+    from kilnsense.study.search import Found
+    from kilnsense.study.workers import Finished
+
+MOST_ROWS = 30
+"""Of a table on the terminal; the files have all."""
+
+MOST_DRAWS = 10
+"""Of a search, the best ones."""
+
+Job = Callable[[Path, "Watch"], "tuple[tuple[Finished, ...], Found | None]"]
+
+
+def study(
+    config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of a study.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            "--search", min=1, metavar="N", help="Draw N settings instead of trying the whole grid."
+        ),
+    ] = None,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="Trials at the same time.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Go on in the folder of a killed run.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Train every variant with every value of the grid and every seed; judge all of them alike.
+
+    Writes study.csv, study.json and study.html. A trial that cannot be trained is shown as failed, and the
+    others go on. With --search the settings with the best validation are looked for; only theirs are then
+    judged on the test data.
+    """
+    from kilnsense.config import load_study
+
+    config = load_study(config_file, settings or ())
+    job = _job(config, search, processes)
+    started = now()
+    if resume is None:
+        folder = run_folder("study", config, out=out, overwrite=overwrite)
+    elif out is not None or overwrite:
+        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+    else:
+        folder = resume_folder(resume, "study", config)
+        _check_kind(folder, search)
+    try:
+        with tidied(folder), _watching(scores=search is None) as watch:
+            finished, found = job(folder, watch)
+    except KeyboardInterrupt as error:
+        if not folder.exists():
+            raise
+        again = ["kilnsense", "study", str(config_file), *(f"--set={text}" for text in settings or ())]
+        again += [f"--search={search}"] if search is not None else []
+        again += [f"--processes={processes}"] if processes > 1 else []
+        raise StoppedError(
+            f"interrupted; go on with: {shlex.join([*again, '--resume', str(folder)])}"
+        ) from error
+    values = _write(folder, config, finished, found)
+    write_run(folder, "study", started=started, config=config, values={"best": values["best"]})
+    _report(folder, config, values, finished, found)
+    if as_json:
+        emit_json("study", {"folder": str(folder), **values})
+    if values["best"] is None:
+        raise ConfigError(
+            f"{folder}: no trial gave a result; the first says: {values['failures'][0]['message']}"
+        )
+
+
+def _job(config: "StudyConfig", search: int | None, processes: int) -> Job:
+    """What is to be done, checked before any work."""
+    from kilnsense.study.tasks import TASKS
+
+    task = TASKS[config.task]
+    if search is not None:
+        from kilnsense.study.search import check_space, search_study
+
+        check_space(config)
+
+        def look(folder: Path, watch: "Watch") -> "tuple[tuple[Finished, ...], Found | None]":
+            found = search_study(config, task, draws=search, folder=folder, processes=processes, watch=watch)
+            return (*found.finished, *found.failed), found
+
+        return look
+    from kilnsense.study.plan import plan_trials
+    from kilnsense.study.run import run_study
+
+    trials = plan_trials(config)
+    return lambda folder, watch: (
+        run_study(config, task, trials, folder=folder, processes=processes, watch=watch),
+        None,
+    )
+
+
+def _check_kind(folder: Path, search: int | None) -> None:
+    """A search goes on as a search. Raises ConfigError."""
+    begun = (folder / "search.journal").exists()
+    if begun and search is None:
+        raise ConfigError(f"--resume {folder}: was started with --search; add it")
+    if search is not None and not begun and (folder / "trials").exists():
+        raise ConfigError(f"--resume {folder}: was started without --search; leave it out")
+
+
+@contextmanager
+def _watching(*, scores: bool) -> "Iterator[Watch]":
+    """Says a line for every trial that ends, and now and then what is running."""
+    console, said = people(), time.monotonic()
+    with console.status("preparing the data") as status:
+
+        def watch(progress: "Progress") -> None:
+            nonlocal said
+            if progress.ended is not None:
+                console.print(_ended(progress.ended, progress, scores=scores))
+            line = _running(progress)
+            status.update(Text(line))  # names are no markup
+            if not console.is_terminal and time.monotonic() - said >= QUIET_SECONDS:
+                said = time.monotonic()
+                console.print(line)
+
+        yield watch
+
+
+def _ended(one: "Finished", progress: "Progress", *, scores: bool) -> str:
+    place = f"{progress.done} of {progress.total}: {one.trial.name}"
+    if one.outcome is None:
+        return f"{place} failed: {one.message}"
+    line = f"{place}: validation {one.outcome.validation:.3f}"
+    if scores:
+        first = one.outcome.scores[0]
+        values = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in first.values.items())
+        line += f", {first.features} {first.judge} {values}"
+    return line
+
+
+def _running(progress: "Progress") -> str:
+    names = ", ".join(f"{name} (epoch {epoch})" for name, epoch in progress.running)
+    left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left"
+    return f"{progress.done} of {progress.total} done; running {names or 'nothing'}{left}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _write(
+    folder: Path, config: "StudyConfig", finished: "tuple[Finished, ...]", found: "Found | None"
+) -> dict[str, Any]:
+    """The files of the run; their figures."""
+    from kilnsense.study.files import nested_yaml, set_options, summarise, write_results
+    from kilnsense.study.page import make_page
+    from kilnsense.study.table import tabulate
+
+    results = tabulate(finished)
+    values, notice = summarise(config, finished, results), ""
+    if found is not None:
+        values["draws"] = [
+            {
+                "trial": draw.trial.name,
+                "variant": draw.trial.variant,
+                "settings": draw.trial.settings,
+                "validation": draw.validation,
+            }
+            for draw in found.draws
+        ]
+        if found.best is not None:
+            options = " ".join(set_options(found.best.trial.settings))
+            notice = f"Found by validation among {len(found.draws)} draws: {options}"
+            publish(folder / "best.yaml", [nested_yaml(found.best.trial.settings)])
+    command = shlex.join(["kilnsense", *sys.argv[1:]])
+    page = make_page(config, finished, command=command, ended=now(), notice=notice)
+    write_results(folder, values, results, page)
+    return values
+
+
+def _report(
+    folder: Path,
+    config: "StudyConfig",
+    values: dict[str, Any],
+    finished: "tuple[Finished, ...]",
+    found: "Found | None",
+) -> None:
+    """What people see at the end."""
+    from kilnsense.study.files import set_options
+    from kilnsense.study.table import readable, tabulate
+
+    console = people()
+    if found is not None:
+        _show_draws(found)
+    columns, rows = readable(tabulate(finished))
+    if rows:
+        show_table(f"Test scores ({config.title or config.name})", columns, rows[:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        console.print(f"and {len(rows) - MOST_ROWS} more in {folder / 'study.csv'}")
+    if found is not None and found.best is not None:
+        console.print("the best settings, for `kilnsense train` (also in best.yaml):")
+        for option in set_options(found.best.trial.settings):
+            console.print(f"  --set {shlex.quote(option)}")
+    if values["failures"]:
+        console.print(
+            f"{len(values['failures'])} of {len(finished)} trials failed; {folder / 'study.html'} says why"
+        )
+    console.print(f"page: {folder / 'study.html'}")
+
+
+def _show_draws(found: "Found") -> None:
+    from kilnsense.study.plan import axis_names, setting_label
+
+    rows = []
+    for draw in sorted(found.draws, key=lambda draw: -(draw.validation or 0.0)):
+        if draw.validation is not None:
+            names = axis_names(list(draw.trial.settings))
+            shown = {names[path]: value for path, value in draw.trial.settings.items()}
+            label = setting_label(draw.trial.variant, shown)
+            rows.append((f"{draw.trial.setting}: {label}", f"{draw.validation:.3f}"))
+    show_table(f"Best of {len(found.draws)} draws", ("draw", "validation"), dict.fromkeys(rows[:MOST_DRAWS]))
