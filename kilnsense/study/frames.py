@@ -208,15 +208,13 @@ def _answers(
     """Every judge on every kind of features that it can look at."""
     named = np.full(len(fold.test), "accepted")
     for kind in kinds(study, config, compared):
-        for judge in study.judges:
-            if judge != NEAREST:
-                said = classify(config, judge, kind, fold.sights, data.labels, fold.train, fold.test)
-            elif kind.compared is not None and not kind.descriptors:
+        for judge in kind.judges:
+            if judge == NEAREST and kind.compared is not None:
                 said = nearest_by_branches(
                     kind.compared, data.labels, fold.train, fold.test, neighbours=study.neighbours
                 )
             else:
-                continue
+                said = classify(config, judge, kind, fold.sights, data.labels, fold.train, fold.test)
             yield Answers(judge, kind.name, False, "unseen groups", data.labels[fold.test], said, named)
 
 

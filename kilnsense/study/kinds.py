@@ -1,7 +1,7 @@
 """What is judged of frames: all that a model looks at, or a part of it alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,16 @@ class Kind:
         name: how it is called in the scores.
         compared: the branches that are looked at; None: none.
         descriptors: whether the descriptors are.
+        judges: who looks at it; `NEAREST` only where the descriptors are not.
     """
 
     name: str
     compared: Compared | None
     descriptors: bool
+    judges: tuple[str, ...]
 
 
-BARE = Kind("descriptors", None, True)
+BARE = Kind("descriptors", None, True, ())
 """The descriptors alone."""
 
 
@@ -45,19 +47,21 @@ def kinds(study: StudyConfig, config: Config, compared: Compared | None) -> Iter
         study, config: what is wanted, and what the model fuses.
         compared: what the networks say of the frames; None: there are none.
     """
+    classifiers = tuple(judge for judge in study.judges if judge != NEAREST)
     if compared is None:
-        yield BARE
+        yield replace(BARE, judges=classifiers)
         return
     if config.fusion.descriptors:
-        yield Kind(FUSED, compared, True)
-    if study.parts or not config.fusion.descriptors or NEAREST in study.judges:
-        yield Kind(BRANCHES, compared, False)
+        yield Kind(FUSED, compared, True, classifiers)
+    whole = study.parts or not config.fusion.descriptors
+    near = tuple(judge for judge in study.judges if judge == NEAREST)
+    yield Kind(BRANCHES, compared, False, study.judges if whole else near)
     if not study.parts:
         return
     names = compared.embeddings.names
     for branch in range(len(names) if len(names) > 1 else 0):
-        yield Kind(names[branch], compared.only(branch), False)
-    yield BARE
+        yield Kind(names[branch], compared.only(branch), False, study.judges)
+    yield replace(BARE, judges=classifiers)
 
 
 def classify(
