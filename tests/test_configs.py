@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from kilnsense.assemble import check_parts, make_encoder
-from kilnsense.config import load_config
+from kilnsense.config import load_config, load_study
+from kilnsense.study.plan import plan_trials, trial_config
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").iterdir())
+STUDIES = [path for path in CONFIGS if path.name.startswith("study_")]
+MODELS = [path for path in CONFIGS if path not in STUDIES]
 
 
 def test_there_are_configs_and_nothing_else() -> None:
@@ -16,13 +19,25 @@ def test_there_are_configs_and_nothing_else() -> None:
     assert [path.name for path in CONFIGS if path.suffix != ".yaml"] == []
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_a_config_loads_and_its_parts_fit(path: Path) -> None:
     config = load_config(path)
     check_parts(config)
     assert config.name == path.stem
     if not config.branches.pretrained:
         assert make_encoder(config).views == config.branches.views
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_trial_of_a_study_can_be_built(path: Path) -> None:
+    study = load_study(path)
+    trials = plan_trials(study)
+    assert study.name == path.stem
+    assert len(study.seeds) > 1
+    for trial in trials:
+        config = trial_config(study, trial)
+        if trial.seed == study.seeds[0]:
+            assert make_encoder(config).views == config.branches.views
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
