@@ -146,6 +146,8 @@ class Distance:
         return max(1, (_BLOCK if self.takes == "palette" else _BLOCK_VECTOR) // max(1, per_row))
 
     def _symmetric_matrix(self, x: Tensor) -> Tensor:
+        if self.takes == "vector":
+            return self.table(x, x)
         if len(x) <= self._rows(x):
             result = self.table(x, x)
         else:
@@ -173,7 +175,7 @@ class Distance:
 
 def check_finite(embeddings: Tensor) -> None:
     """Raises InputError, naming the rows, if an embedding (N, ...) holds NaN or infinity."""
-    if not torch.isfinite(embeddings).all():
+    if not torch.isfinite(embeddings.sum()) and not torch.isfinite(embeddings).all():
         bad = (~torch.isfinite(embeddings).flatten(1).all(1)).nonzero().flatten().tolist()
         shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         raise InputError(

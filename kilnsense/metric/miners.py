@@ -18,7 +18,7 @@ from torch import Tensor
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.metric.counts import Counts
 from kilnsense.metric.every import BLOCK, Every, Kind, inside, margin_of
-from kilnsense.metric.ranking import Ranking, Relation, check_batch, count_valid, rank
+from kilnsense.metric.ranking import Ranking, Relation, check_batch, count_valid, per_row, rank
 
 Pick = Literal["random", "nearest"]
 """Which of an anchor's semi-hard negatives."""
@@ -67,7 +67,7 @@ def random_triplets(
     check_batch(distances, relation, margin)
     anchor, positive = relation.positive.nonzero(as_tuple=True)
     _, negatives = relation.negative.nonzero(as_tuple=True)
-    count = relation.negative.sum(1)
+    count = per_row(relation.negative)
     begin = count.cumsum(0) - count
     keep = count[anchor] > 0
     anchor, positive = anchor[keep], positive[keep]
@@ -247,7 +247,9 @@ def _listed(
     if isinstance(margin, Tensor):
         margin = margin[anchor, negative]
     is_hard = d_an <= d_ap
-    hard, within, valid = _numbers(is_hard.sum(), inside(d_ap, d_an, margin).sum(), count_valid(relation))
+    hard, within, valid = _numbers(
+        is_hard.count_nonzero(), inside(d_ap, d_an, margin).count_nonzero(), count_valid(relation)
+    )
     return Mined(
         anchor=anchor,
         positive=positive,

@@ -111,14 +111,16 @@ def _listed(
         margin = margin[ends]
     genuine = relation.positive[ends]
     within = ~genuine & (distances[ends] < margin)
-    valid = relation.positive.sum() + relation.negative.sum()
-    of_class, near, twice = torch.stack([genuine.sum(), within.sum(), valid]).tolist()
+    twice = relation.positive.count_nonzero() + relation.negative.count_nonzero()
+    of_class, near, valid = torch.stack(
+        [genuine.count_nonzero(), within.count_nonzero(), twice // 2]
+    ).tolist()
     return Pairs(
         first=ends[0],
         second=ends[1],
         genuine=genuine,
         margin=margin,
-        valid=twice // 2,
+        valid=valid,
         counts=Counts(genuine=of_class, inside=near, beyond=len(genuine) - of_class - near),
     )
 

@@ -86,7 +86,7 @@ def rank(distances: Tensor, relation: Relation, margin: float | Tensor) -> Ranki
     away = ~relation.negative
     ascending, order = _sort_rows(distances.masked_fill(away, math.inf))
     anchor, positive = relation.positive.nonzero(as_tuple=True)
-    count = relation.positive.sum(1)
+    count = per_row(relation.positive)
     # The positives of an anchor side by side in its row, because the search runs row by row.
     slot = torch.arange(len(anchor), device=anchor.device) - (count.cumsum(0) - count)[anchor]
     to_positive = distances.new_zeros(len(distances), int(count.max()) if len(count) else 0)
@@ -112,7 +112,12 @@ def less_margin(distances: Tensor, margins: Tensor) -> Tensor:
 
 def count_valid(relation: Relation) -> Tensor:
     """How many triplets a batch holds, a scalar."""
-    return (relation.positive.sum(1) * relation.negative.sum(1)).sum()
+    return (per_row(relation.positive) * per_row(relation.negative)).sum()
+
+
+def per_row(chosen: Tensor) -> Tensor:
+    """How many entries of each row of (N, M) of bool are true, (N,) int64; much quicker than `sum(1)`."""
+    return chosen.view(torch.uint8).sum(1, dtype=torch.int32).long()
 
 
 def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -> None:
@@ -128,8 +133,8 @@ def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -
             f"miner: needs labels (N,) and distances (N, N), got {n} labels and distances "
             f"{tuple(distances.shape)}"
         )
-    finite = torch.isfinite(distances)
-    if not finite.all():
+    # The sum is much the quicker look at N^2 numbers, and finite only where they are.
+    if not torch.isfinite(distances.sum()) and not (finite := torch.isfinite(distances)).all():
         rows = (~finite).any(1).nonzero().flatten().tolist()
         raise InputError(
             f"miner: distances of {len(rows)} of {n} rows hold NaN or infinity, the first in row {rows[0]}; "

@@ -116,7 +116,7 @@ def _over(
     values = curve(gap, margin)
     if reduction == "mean_violating":
         counted = gap + margin > 0
-        return (values * counted).sum() / counted.sum().clamp_min(1)
+        return (values * counted).sum() / counted.count_nonzero().clamp_min(1)
     return values.mean() if reduction == "mean" else values.sum()
 
 
@@ -147,7 +147,7 @@ def _over_every(
         with torch.enable_grad():
             values = curve(gap.requires_grad_(), margin).masked_fill(~chosen, 0).sum(dtype=torch.float64)
             (slope,) = torch.autograd.grad(values, gap)
-        total, count = total + values.item(), count + int(chosen.sum())
+        total, count = total + values.item(), count + int(chosen.count_nonzero())
         slopes.index_put_((block.anchor, block.positive), slope.sum(1), accumulate=True)
         slopes.index_add_(0, block.anchor, slope, alpha=-1)
     divisor = 1 if reduction == "sum" else max(1, count)

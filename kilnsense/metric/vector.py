@@ -3,10 +3,15 @@
 A vector is a last axis of d. The tables compare (N, d) with (M, d) -> (N, M) through one matrix product.
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from kilnsense.metric.colour import safe_sqrt
+
+_ROWS = 128  # of a table at once: its float64 numbers then stay in the cache
 
 
 def unit(x: Tensor) -> Tensor:
@@ -26,23 +31,107 @@ def euclidean(x: Tensor, y: Tensor) -> Tensor:
 
 
 def squared_table(x: Tensor, y: Tensor) -> Tensor:
-    """Squared L2 distance of all with all, (N, d) x (M, d) -> (N, M)."""
-    square, error = _expanded(x, y)
-    return torch.where(square > error, square, 0.0)
+    """Squared L2 distance of all with all, (N, d) x (M, d) -> (N, M).
+
+    Where y is the same object as x the table is exactly symmetric with a zero diagonal. It can be
+    differentiated once.
+    """
+    return _table(x, y, root=False)
 
 
 def euclidean_table(x: Tensor, y: Tensor) -> Tensor:
-    """L2 distance of all with all, (N, d) x (M, d) -> (N, M); derivative 0 where two are equal."""
-    return safe_sqrt(*_expanded(x, y))
+    """L2 distance of all with all, otherwise as `squared_table`; derivative 0 where two are equal."""
+    return _table(x, y, root=True)
 
 
-def _expanded(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """|x|^2 + |y|^2 - 2 xy, and the rounding error below which it means 0.
+def _table(x: Tensor, y: Tensor, *, root: bool) -> Tensor:
+    if y is x:
+        return cast(Tensor, _WithinTable.apply(x, root))
+    return cast(Tensor, _AcrossTable.apply(x, y, root))
+
+
+class _AcrossTable(torch.autograd.Function):
+    """The table of two sets and its slope, which a few row blocks at a time keep in the cache."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, root: bool) -> Tensor:
+        x_wide, y_wide = x.double(), y.double()
+        x_norms, y_norms = (x_wide**2).sum(1), (y_wide**2).sum(1)
+        error = _rounding(torch.cat([x_norms, y_norms]))
+        table = x.new_empty(len(x), len(y))
+        for start in range(0, len(x), _ROWS):
+            rows = slice(start, start + _ROWS)
+            square = _expanded((x_wide[rows], x_norms[rows]), (y_wide, y_norms), error)
+            table[rows] = square.sqrt_() if root else square
+        ctx.save_for_backward(x, y, table)
+        ctx.root = root
+        return table
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, y, table = ctx.saved_tensors
+        middle = x.mean(0)
+        x, y = x - middle, y - middle
+        to_x, to_y = torch.empty_like(x), torch.zeros_like(y)
+        for start in range(0, len(x), _ROWS):
+            rows = slice(start, start + _ROWS)
+            pull = _pull(slopes[rows], table[rows], root=ctx.root)
+            to_x[rows] = pull.sum(1, keepdim=True) * x[rows] - pull @ y
+            to_y += pull.sum(0)[:, None] * y - pull.T @ x[rows]
+        return to_x, to_y, None
+
+
+class _WithinTable(torch.autograd.Function):
+    """The table of a set with itself and its slope, at half the work of two sets."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, root: bool) -> Tensor:
+        wide = x.double()
+        norms = (wide**2).sum(1)
+        error = _rounding(norms)
+        table = x.new_empty(len(x), len(x))
+        for start in range(0, len(x), _ROWS):
+            stop = min(len(x), start + _ROWS)
+            square = _expanded((wide[start:stop], norms[start:stop]), (wide[start:], norms[start:]), error)
+            block = (square.sqrt_() if root else square).to(x.dtype)
+            corner = block[:, : stop - start].triu(1)
+            table[start:stop, start:stop] = corner + corner.T
+            table[start:stop, stop:] = block[:, stop - start :]
+            table[stop:, start:stop] = block[:, stop - start :].T
+        ctx.save_for_backward(x, table)
+        ctx.root = root
+        return table
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:
+        x, table = ctx.saved_tensors
+        x = x - x.mean(0)
+        to_x = torch.empty_like(x)
+        for start in range(0, len(x), _ROWS):
+            rows = slice(start, start + _ROWS)
+            pull = _pull(slopes[rows] + slopes[:, rows].T, table[rows], root=ctx.root)
+            to_x[rows] = pull.sum(1, keepdim=True) * x[rows] - pull @ x
+        return to_x, None
+
+
+def _expanded(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor], error: Tensor) -> Tensor:
+    """|x|^2 + |y|^2 - 2 xy of vectors and their squared norms, and 0 where that is within its rounding error.
 
     The product is taken in float64: in float32 near-duplicates would drown in the rounding of the norms.
     """
-    wide_x, wide_y = x.double(), y.double()
-    norms_x, norms_y = (wide_x**2).sum(1), (wide_y**2).sum(1)
-    square = torch.addmm(norms_x[:, None] + norms_y, wide_x, wide_y.T, alpha=-2)
-    largest = torch.cat([norms_x, norms_y, norms_x.new_zeros(1)]).detach().max()
-    return square.to(x.dtype), (2e-14 * largest).to(x.dtype)
+    square = torch.mm(x[0], y[0].T).mul_(-2).add_(x[1][:, None]).add_(y[1])
+    return square.mul_(square > error)
+
+
+def _rounding(norms: Tensor) -> Tensor:
+    """The rounding error of the expanded square of vectors with these squared norms."""
+    return 2e-14 * torch.cat([norms, norms.new_zeros(1)]).max()
+
+
+def _pull(slopes: Tensor, table: Tensor, *, root: bool) -> Tensor:
+    """How strongly each difference of two vectors enters the slope; where they are equal not at all."""
+    if not root:
+        return slopes * 2
+    return (slopes / table).masked_fill_(table == 0, 0)
