@@ -43,7 +43,7 @@ STYLE: dict[Any, Any] = {
     "legend.columnspacing": 1.2,
 }
 SIZE = (6.4, 4.2)  # inches of 72 units
-DOTS = 110  # of a PNG, an inch
+DOTS = 130  # of a PNG, an inch
 TONES = 96  # of a PNG
 
 
@@ -203,7 +203,9 @@ def draw_png(title: str, draw: Callable[["Figure"], None], *, size: tuple[float,
     raw, small = io.BytesIO(), io.BytesIO()
     with _drawn(title, draw, size) as figure:
         figure.savefig(raw, format="png", dpi=DOTS)
-    image = Image.open(raw).convert("RGB").quantize(TONES, dither=Image.Dither.NONE)
+    image = (
+        Image.open(raw).convert("RGB").quantize(TONES, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     image.save(small, "PNG", optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
     width, height = image.size

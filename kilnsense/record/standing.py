@@ -90,6 +90,11 @@ class Table:
         return spoken(self.measure)
 
     @property
+    def repeated(self) -> bool:
+        """Some line has more than one seed, so that differences have something to be held against."""
+        return any(line.result.spread is not None for line in self.lines)
+
+    @property
     def winner(self) -> str:
         """The best setting."""
         return named(self.lines[0].result, self.lines)

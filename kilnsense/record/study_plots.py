@@ -137,7 +137,7 @@ def embedding_png(embedding: "Embedding") -> str:
         panels = figure.subplots(1, len(clouds), sharex=True, sharey=True, squeeze=False)[0]
         for panel, cloud in zip(panels, clouds, strict=True):
             _scatter(panel, cloud, len(classes))
-            panel.set_title(f"{cloud.title}, {len(cloud.labels)}", loc="left", fontsize=12)
+            panel.set_title(f"{cloud.title}, {len(cloud.labels)}", loc="left", fontsize="medium")
             panel.set(xlim=limits[0], ylim=limits[1], aspect="equal")
             panel.tick_params(labelsize=9)
         if named:
@@ -146,7 +146,7 @@ def embedding_png(embedding: "Embedding") -> str:
             columns = min(len(classes), 5 if max(map(len, names)) > 8 else 10)
             figure.legend(marks, names, loc="outside lower left", ncols=columns, handletextpad=0.1)
 
-    return draw_png(f"Embedding by {embedding.name}", draw, size=(9.0, 4.5 + 0.3 * rows))
+    return draw_png(f"Embedding by {embedding.name}", draw, size=(7.6, 3.9 + 0.3 * rows))
 
 
 def spans_decades(values: Sequence[float]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,7 @@ def averaged(curves: "Sequence[Curve]", order: Mapping[str, int]) -> tuple[Avera
     for curve in curves:
         groups.setdefault(curve.name, []).append(curve)
     merged = []
-    for name in sorted(groups, key=lambda name: order.get(name, len(order) + 1)):
+    for name in sorted(groups, key=lambda name: order.get(name, inf)):
         group = groups[name]
         kinds = dict.fromkeys(kind for curve in group for kind in curve.kinds or {})
         merged.append(
@@ -103,7 +104,7 @@ def kind_plots(curves: Sequence[Averaged]) -> list[Plot]:
 
 def embedding_plots(embeddings: "Sequence[Embedding]", order: Mapping[str, int]) -> list[Plot]:
     """A plot for every embedding."""
-    ordered = sorted(embeddings, key=lambda one: order.get(one.name, len(order) + 1))
+    ordered = sorted(embeddings, key=lambda one: order.get(one.name, inf))
     return [Plot(one.name, embedding_png(one), _embedding_note(one)) for one in ordered]
 
 
