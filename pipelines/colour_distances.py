@@ -13,7 +13,6 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from nearest_frames import NEIGHBOURS, nearest
 from real_flames import CONFIG, LABELS, read
 from score_table import options, show
 
@@ -27,6 +26,7 @@ from kilnsense.nets.encode import encode
 from kilnsense.recogniser import judged_mask, look, view
 from kilnsense.seeds import generator
 from kilnsense.segment.codebook import learn_codebook
+from kilnsense.study.branches import Compared, nearest_by_branches
 from kilnsense.training.fit import Examples, fit_encoder
 from kilnsense.training.objective import build_objective
 from kilnsense.training.unseen import Answers, pool_folds, table_rows
@@ -39,6 +39,7 @@ WAYS = (
     *(("palette", name, 20.0) for name in ("cie76", "cie94", "ciede2000", "hyab", "redmean")),
 )
 """Head, distance, residual; the palette that learns nothing is judged by cie76."""
+NEIGHBOURS = 9
 Fold = tuple[np.ndarray, np.ndarray]
 VIEWS = ["region:veil", "region:body", "region:core", "scale:1.0"]
 SAME = {"views": VIEWS, "colours": 4, "dimensions": 12, "size": 48}
@@ -70,7 +71,8 @@ def judge_way(
     found = encode(encoder, views)
     features = to_features(found, None)
     svm = make_fuser(own, features, evidence=None).fit(features.values[train], data.labels[train])
-    by_distance = nearest(make_distance(own), found, data.labels, train, test)
+    compared = Compared(found, (make_distance(own),) * len(found.names))
+    by_distance = nearest_by_branches(compared, data.labels, train, test, neighbours=NEIGHBOURS)
     said = {f"{NEIGHBOURS} nearest by the distance": by_distance, "svm": svm.predict(features.values[test])}
     name = f"{way[0]}, {way[1]}" + (", residual 0" if way[2] == 0 else "")
     truth, named = data.labels[test], np.full(len(test), "accepted")
