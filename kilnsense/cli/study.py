@@ -209,7 +209,7 @@ def _report(
 
     console = people()
     if found is not None:
-        _show_draws(found)
+        _show_draws(found, config)
     columns, rows = readable(tabulate(finished))
     if rows:
         show_table(f"Test scores ({config.title or config.name})", columns, rows[:MOST_ROWS])
@@ -226,14 +226,16 @@ def _report(
     console.print(f"page: {folder / 'study.html'}")
 
 
-def _show_draws(found: "Found") -> None:
+def _show_draws(found: "Found", config: "StudyConfig") -> None:
     from kilnsense.study.plan import axis_names, setting_label
 
+    named = {variant.name: variant.settings for variant in config.variants}  # their names say it
     rows = []
     for draw in sorted(found.draws, key=lambda draw: -(draw.validation or 0.0)):
         if draw.validation is not None:
-            names = axis_names(list(draw.trial.settings))
-            shown = {names[path]: value for path, value in draw.trial.settings.items()}
-            label = setting_label(draw.trial.variant, shown)
+            paths = [path for path in draw.trial.settings if path not in named.get(draw.trial.variant, ())]
+            names = axis_names(paths)
+            shown = {names[path]: draw.trial.settings[path] for path in paths}
+            label = setting_label(draw.trial.variant if named else "", shown)
             rows.append((f"{draw.trial.setting}: {label}", f"{draw.validation:.3f}"))
     show_table(f"Best of {len(found.draws)} draws", ("draw", "validation"), dict.fromkeys(rows[:MOST_DRAWS]))

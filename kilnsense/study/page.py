@@ -93,7 +93,7 @@ def _figures(study: StudyConfig, finished: Sequence[Finished], decisive: Result 
         speed = sum(speeds) / len(speeds)
         figures.append(
             Figure(
-                "images per second", f"{speed:,.0f}", f"in training, {study.base.training.threads} threads"
+                "images per second", f"{speed:,.0f}", f"in training; threads: {study.base.training.threads}"
             )
         )
     return tuple(figures)
