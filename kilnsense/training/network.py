@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -140,19 +141,28 @@ def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:
     """A function from row numbers to views; with a generator it changes what cameras change.
 
     The region labels stay those of the frame as it was: what a camera does to a picture does not change which
-    pixels are flame. Frames are kept at twice the size that the networks see. Frames to learn from come with
-    palettes where the margin goes by them.
+    pixels are flame. Frames are kept at twice the size that the networks see. Where the margin of training
+    goes by colours that the head does not take, frames to learn from come with the palettes of the frame as
+    it was, made once.
     """
     augment = build_augmentation(config.augment)
     height = 2 * config.branches.size
     kept = [_reduced(sight.frame, sight.segmentation, height) for sight in sights]
+    compared = bool(config.metric.margin_by) and config.branches.head != "palette"
+
+    @cache
+    def palettes(row: int) -> NDArray[np.float32]:
+        frame, segmentation = kept[row]
+        return view([frame], [segmentation], config, compared=True).palettes[0]
 
     def draw(rows: NDArray[np.int64], chance: np.random.Generator | None) -> Views:
         pairs = [kept[row] for row in rows]
         if chance is not None:
             pairs = [_changed(pair, *augment(pair[0].pixels, pair[1].labels, chance)) for pair in pairs]
-        frames, segmentations = [frame for frame, _ in pairs], [segmentation for _, segmentation in pairs]
-        return view(frames, segmentations, config, compared=chance is not None)
+        views = view([frame for frame, _ in pairs], [segmentation for _, segmentation in pairs], config)
+        if chance is None or not compared:
+            return views
+        return replace(views, palettes=np.stack([palettes(row) for row in rows.tolist()]))
 
     return draw
 

@@ -101,3 +101,18 @@ def test_history_and_remarks_tell_what_was_trained(tiny_training) -> None:
     assert all(after == before + 1 for before, after in pairwise(numbers))
     assert bundle.scores["balanced_accuracy"] == learned.evaluation.measures.balanced_accuracy
     assert replace(bundle, card="").gallery[0].path == learned.trained.sights[0].frame.source
+
+
+def test_frames_to_learn_from_come_with_the_palettes_that_the_margin_goes_by(
+    tiny_config: Config, tiny_learned
+) -> None:
+    sights, rows = tiny_learned.trained.sights[:4], np.array([2, 0])
+    metric = tiny_config.metric.model_copy(update={"margin_by": "cie76"})
+    draw = make_draw(tiny_config.model_copy(update={"metric": metric}), sights)
+    chance = np.random.default_rng(1)
+    first, again, plain = draw(rows, chance), draw(rows[::-1], chance), draw(rows, None)
+    assert first.palettes.shape == (2, 2, tiny_config.branches.colours, 3)
+    np.testing.assert_array_equal(first.palettes, again.palettes[::-1])
+    assert (first.pixels != again.pixels[::-1]).any()
+    assert plain.palettes.shape[2] == 0
+    assert np.abs(first.palettes[0] - first.palettes[1]).max() > 0
