@@ -118,6 +118,11 @@ class Distance:
 
         Summed in float64, because large terms may cancel; memory is bounded as that of `chosen`.
         """
+        if self.takes == "vector":
+            x = self.prepare(self._checked(x))
+            table = self.table(x, x)
+            return torch.sum(table * weights, dtype=torch.float64).to(table.dtype)
+        weights = (weights + weights.T).triu(1)
         first, second = weights.nonzero(as_tuple=True)
         apart = self.chosen(x, first, second)
         return (apart.double() * weights[first, second]).sum().to(apart.dtype)

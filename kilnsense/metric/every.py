@@ -59,7 +59,7 @@ def fold(every: Every) -> tuple[Tensor, float]:
     d(a, p) enters once per such negative, -d(a, n) once per such positive.
 
     Returns:
-        (N, N) of whole numbers above the diagonal: the sum over the triplets of d(a, p) - d(a, n) is the sum
+        (N, N) of whole numbers, rows being anchors: the sum over the triplets of d(a, p) - d(a, n) is the sum
         of weights[i, j] * d(i, j); and the sum of their margins.
     """
     ranking, kind = every.ranking, every.kind
@@ -83,7 +83,7 @@ def fold(every: Every) -> tuple[Tensor, float]:
         margins = float((uses.double() * every.margin).sum())
     else:
         margins = every.margin * float(per_pair.sum())
-    return (weights + weights.T).triu_(1), margins
+    return weights, margins
 
 
 def blocks(every: Every) -> Iterator[Block]:
@@ -124,8 +124,7 @@ def _uses(ranking: Ranking, order: Tensor, start: Tensor, stop: Tensor) -> Tenso
     Whole numbers below N, which float32 holds exactly.
     """
     n = len(order)
-    steps = torch.zeros(n, n + 1, device=start.device)
-    one = steps.new_ones(())
-    steps.index_put_((ranking.anchor, start), one, accumulate=True)
-    steps.index_put_((ranking.anchor, stop), -one, accumulate=True)
-    return torch.zeros(n, n, device=start.device).scatter_(1, order, steps.cumsum(1)[:, :n])
+    row, size = ranking.anchor * (n + 1), n * (n + 1)
+    steps = torch.bincount(row + start, minlength=size) - torch.bincount(row + stop, minlength=size)
+    uses = steps.float().reshape(n, n + 1).cumsum(1)[:, :n]
+    return torch.zeros(n, n, device=start.device).scatter_(1, order, uses)

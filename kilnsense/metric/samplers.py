@@ -104,31 +104,44 @@ class _Deck:
 
     def __init__(self, members: Indices, groups: NDArray[Any], rng: np.random.Generator) -> None:
         _, codes = np.unique(groups[members], return_inverse=True)
-        self._by_group = [members[codes == g] for g in range(int(codes.max()) + 1)]
+        order = np.argsort(codes, kind="stable")
+        self._by_group = np.split(members[order], np.cumsum(np.bincount(codes))[:-1])
         self._rng = rng
-        self._left: list[list[int]] = [[] for _ in self._by_group]
+        self._piles: list[list[int]] = [[] for _ in self._by_group]
+        self._left = np.zeros(len(self._by_group), dtype=np.int64)  # sizes of the piles
 
     def deal(self, count: int) -> list[int]:
         """The next `count` samples: groups not yet in this hand first, large ones more often."""
         hand: list[int] = []
-        times = np.zeros(len(self._by_group), dtype=np.int64)
+        times, held = np.zeros_like(self._left), np.zeros_like(self._left)
         while len(hand) < count:
-            if not any(self._left):
-                self._shuffle(hand)
-            weight = np.array([len(pile) if pile and pile[-1] not in hand else 0 for pile in self._left])
+            if not self._left.any():
+                held = self._shuffle(set(hand))
+            # The last `held` samples of a pile are in the hand already.
+            weight = np.where(self._left > held, self._left, 0)
             if not weight.any():  # the class is smaller than the hand: repeats were allowed
-                weight = np.array([len(pile) for pile in self._left])
-            weight = np.where(times == times[weight > 0].min(), weight, 0)
-            group = int(self._rng.choice(len(weight), p=weight / weight.sum()))
-            hand.append(self._left[group].pop())
+                weight = self._left
+            if len(weight) > 1:
+                weight = np.where(times == times[weight > 0].min(), weight, 0)
+            shares = weight.cumsum()
+            group = int(shares.searchsorted(self._rng.random() * shares[-1], side="right"))
+            hand.append(self._piles[group].pop())
+            self._left[group] -= 1
             times[group] += 1
         return hand
 
-    def _shuffle(self, hand: list[int]) -> None:
-        """All samples anew; those already in the hand lie at the bottom, so that they wait for the next."""
+    def _shuffle(self, hand: set[int]) -> Indices:
+        """All samples anew; those already in the hand lie at the bottom, so that they wait for the next.
+
+        Returns how many of each pile those are.
+        """
+        held = np.zeros_like(self._left)
         for group, members in enumerate(self._by_group):
-            pile = [int(i) for i in self._rng.permutation(members)]
-            self._left[group] = [i for i in pile if i in hand] + [i for i in pile if i not in hand]
+            pile = self._rng.permutation(members).tolist()
+            bottom = [i for i in pile if i in hand]
+            self._piles[group] = bottom + [i for i in pile if i not in hand] if bottom else pile
+            self._left[group], held[group] = len(pile), len(bottom)
+        return held
 
 
 class _Suit:

@@ -151,6 +151,5 @@ def _over_every(
         slopes.index_put_((block.anchor, block.positive), slope.sum(1), accumulate=True)
         slopes.index_add_(0, block.anchor, slope, alpha=-1)
     divisor = 1 if reduction == "sum" else max(1, count)
-    slopes = (slopes + slopes.T).triu_(1) / divisor
-    linear = distance.weighted(embeddings, slopes)
+    linear = distance.weighted(embeddings, slopes / divisor)
     return linear - linear.detach() + total / divisor
