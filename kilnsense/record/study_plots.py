@@ -129,24 +129,24 @@ def kinds_svg(kinds: Mapping[str, Sequence[float]]) -> str:
 def embedding_png(embedding: "Embedding") -> str:
     """The clouds side by side on shared axes; colour and shape by class, up to `MOST_NAMED` of them named."""
     clouds, classes = embedding.clouds, embedding.classes
-    named = len(classes) <= MOST_NAMED
-    rows = -(-len(classes) // 10) if named else 0
+    names = [_short(name, 18) for name in classes] if len(classes) <= MOST_NAMED else []
+    columns = max(1, int(540 / (36 + 6.4 * max(map(len, names), default=1))))  # units of width
     limits = _square(np.concatenate([np.asarray(cloud.xy, dtype=float) for cloud in clouds]))
 
     def draw(figure: "Figure") -> None:
+        figure.set_layout_engine("compressed")  # the one for axes whose shape is fixed
         panels = figure.subplots(1, len(clouds), sharex=True, sharey=True, squeeze=False)[0]
         for panel, cloud in zip(panels, clouds, strict=True):
             _scatter(panel, cloud, len(classes))
             panel.set_title(f"{cloud.title}, {len(cloud.labels)}", loc="left", fontsize="medium")
             panel.set(xlim=limits[0], ylim=limits[1], aspect="equal")
             panel.tick_params(labelsize=9)
-        if named:
+        if names:
             marks = [_mark(panels[0], number) for number in range(len(classes))]
-            names = [_short(name, 18) for name in classes]
-            columns = min(len(classes), 5 if max(map(len, names)) > 8 else 10)
             figure.legend(marks, names, loc="outside lower left", ncols=columns, handletextpad=0.1)
 
-    return draw_png(f"Embedding by {embedding.name}", draw, size=(7.6, 3.9 + 0.3 * rows))
+    rows = -(-len(names) // columns)
+    return draw_png(f"Embedding by {embedding.name}", draw, size=(7.6, 4.3 + 0.27 * rows))
 
 
 def spans_decades(values: Sequence[float]) -> bool:

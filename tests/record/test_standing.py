@@ -49,7 +49,8 @@ def test_rivals_are_other_settings_by_their_best_line() -> None:
         ]
     )
     (rival,) = rivals(lines)
-    assert (rival.result.features, rival.lead) == ("crop", pytest.approx(0.05))
+    assert rival.result.features == "crop"
+    assert rival.lead == pytest.approx(0.05)
 
 
 def test_the_verdict_says_by_how_much_and_against_what() -> None:
