@@ -153,7 +153,8 @@ def make_draw(config: Config, sights: Sequence[Sight]) -> Draw:
     @cache
     def palettes(row: int) -> NDArray[np.float32]:
         frame, segmentation = kept[row]
-        return view([frame], [segmentation], config, compared=True).palettes[0]
+        raw: NDArray[np.float32] = view([frame], [segmentation], config, compared=True).palettes[0]
+        return raw
 
     def draw(rows: NDArray[np.int64], chance: np.random.Generator | None) -> Views:
         pairs = [kept[row] for row in rows]
