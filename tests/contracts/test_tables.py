@@ -8,9 +8,11 @@ from kilnsense.assemble import check_parts, make_distance, make_encoder
 from kilnsense.classify.models import CLASSIFIERS, build_classifier, class_probabilities
 from kilnsense.config import check_config
 from kilnsense.features.fuse import FUSERS, Evidence, build_fuser
-from kilnsense.metric.distances import DISTANCES
+from kilnsense.metric.distances import DISTANCES, squared
 from kilnsense.metric.losses import LOSSES
 from kilnsense.metric.miners import MINERS
+from kilnsense.metric.pair_miners import PAIR_MINERS
+from kilnsense.metric.ranking import relate
 from kilnsense.nets.backbones import BACKBONES
 from kilnsense.nets.heads import HEADS
 from kilnsense.nets.pooling import POOLS
@@ -20,7 +22,7 @@ HEAD_OF = {name: builder().takes for name, builder in DISTANCES.items()}
 
 
 def test_every_table_has_entries() -> None:
-    for table in (DISTANCES, LOSSES, MINERS, CLASSIFIERS, FUSERS, BACKBONES, HEADS, POOLS):
+    for table in (DISTANCES, LOSSES, MINERS, PAIR_MINERS, CLASSIFIERS, FUSERS, BACKBONES, HEADS, POOLS):
         assert len(table) > 0
 
 
@@ -36,6 +38,32 @@ def test_a_distance_is_symmetric_and_zero_for_equals(name: str) -> None:
     assert torch.equal(table, table.T)
     assert table.diagonal().abs().max() == 0
     assert (table + torch.eye(6) > 0).all()
+
+
+@pytest.mark.parametrize("square", [False, True], ids=["plain", "squared"])
+@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_with_every_miner_and_distance_teaches(loss: str, name: str, *, square: bool) -> None:
+    distance = squared(DISTANCES[name]()) if square else DISTANCES[name]()
+    of = LOSSES[loss]()
+    labels = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0])  # in thirds triplets, in halves pairs
+    chance = torch.Generator().manual_seed(0)
+    x = torch.rand(12, 6, generator=chance)
+    x = (x if distance.takes == "vector" else 60 * x.reshape(12, 2, 3)).requires_grad_()
+    learned = of.start(6, 2, chance) if of.start else {}
+    margin, table = of.default_margin(distance), distance.matrix(x, x)
+    chosen = [
+        miner()(table, relate(labels), margin=m, generator=chance)
+        for miner in {"triplets": MINERS, "pairs": PAIR_MINERS, "classes": {}}[of.over].values()
+        for m in (margin, torch.full((12, 12), margin))
+    ]
+    for given in chosen or [labels]:
+        value = of.value(x, given, distance, learned)
+        (slope,) = torch.autograd.grad(value, x)
+        assert value.item() > 0
+        assert torch.isfinite(value)
+        assert torch.isfinite(slope).all()
+        assert slope.abs().max() > 0
 
 
 @pytest.mark.parametrize("head", HEADS)

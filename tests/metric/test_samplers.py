@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.metric.samplers import pk_batches
+from kilnsense.metric.samplers import pk_batches, tuple_batches
 
 LABELS = np.array(["under"] * 12 + ["normal"] * 30 + ["over"] * 7)
 GROUPS = np.array(
@@ -116,3 +116,86 @@ def test_refusals_name_what_is_wrong_before_the_first_batch() -> None:
 def test_needs_no_torch() -> None:
     code = "import sys, kilnsense.metric.samplers; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def draw_tuples(size: int, tuples: int = 12, batches: int = 30, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [
+        batch.reshape(size, tuples)
+        for batch in tuple_batches(LABELS, GROUPS, size=size, tuples=tuples, batches=batches, rng=rng)  # type: ignore[arg-type]
+    ]
+
+
+def test_triplets_lie_in_thirds() -> None:
+    batches = draw_tuples(3)
+    assert len(batches) == 30
+    for anchor, positive, negative in batches:
+        assert (LABELS[anchor] == LABELS[positive]).all()
+        assert (anchor != positive).all()
+        assert (GROUPS[anchor] != GROUPS[positive]).all()
+        assert (LABELS[anchor] != LABELS[negative]).all()
+
+
+def test_pairs_lie_in_halves_and_are_half_genuine() -> None:
+    for tuples, genuine in ((12, 6), (7, 4)):
+        for first, second in draw_tuples(2, tuples):
+            same = LABELS[first] == LABELS[second]
+            assert same.tolist() == [True] * genuine + [False] * (tuples - genuine)
+            assert (first[same] != second[same]).all()
+            assert (GROUPS[first] != GROUPS[second]).all()
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_firsts_come_from_all_classes_in_turn_and_not_twice_before_all_have_come(size: int) -> None:
+    first = np.concatenate([batch[0] for batch in draw_tuples(size, batches=60)])
+    assert set(Counter(LABELS[first].tolist()).values()) == {240}
+    seen = Counter(first.tolist())
+    for label in ("under", "normal", "over"):
+        counts = [seen[int(i)] for i in np.flatnonzero(label == LABELS)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_partners_and_negatives_reach_every_sample_alike() -> None:
+    batches = draw_tuples(3, tuples=30, batches=200)
+    anchor, positive, negative = (np.concatenate([b[i] for b in batches]) for i in range(3))
+    small = (LABELS[anchor] == "over") & (GROUPS[anchor] == "o1")
+    partners = Counter(positive[small].tolist())
+    assert set(partners) == set(np.flatnonzero(GROUPS == "o0").tolist())
+    assert max(partners.values()) < 1.5 * min(partners.values())
+    of_under = Counter(LABELS[negative[LABELS[anchor] == "under"]].tolist())
+    assert abs(of_under["normal"] - of_under["over"]) < 6 * np.sqrt(of_under.total() / 4) * 2
+    assert set(negative.tolist()) == set(range(len(LABELS)))
+
+
+def test_where_a_class_has_one_group_its_partner_is_any_other_sample() -> None:
+    labels = np.repeat([0, 1], 3)
+    pairs = set()
+    for batch in tuple_batches(labels, None, size=3, tuples=4, batches=60, rng=np.random.default_rng(0)):
+        anchor, positive, _ = batch.reshape(3, 4)
+        pairs |= set(zip(anchor.tolist(), positive.tolist(), strict=True))
+    assert pairs == {(i, j) for i in range(6) for j in range(6) if i != j and labels[i] == labels[j]}
+
+
+def test_same_generator_same_tuples() -> None:
+    assert all((a == b).all() for a, b in zip(draw_tuples(2), draw_tuples(2), strict=True))
+    assert any((a != b).any() for a, b in zip(draw_tuples(2), draw_tuples(2, seed=1), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "labels", "changed", "message"),
+    [
+        (ConfigError, [0, 0, 1, 1], {"size": 4}, "size: got 4, allowed: 2, pairs, or 3, triplets"),
+        (ConfigError, [0, 0, 1, 1], {"tuples": 0}, "tuples: got 0, allowed: 1 and above"),
+        (ConfigError, [0, 0, 1, 1], {"size": 2, "tuples": 1}, "tuples: got 1, allowed: 2 and above"),
+        (ConfigError, [0, 0, 1, 1], {"batches": 0}, "batches: got 0, allowed: 1 and above"),
+        (InputError, [0, 0, 0, 0], {}, "found 1 class"),
+        (InputError, [0, 0, 0, 1], {}, r"got 1 \(1\); an anchor needs another sample"),
+        (InputError, [[0, 0], [1, 1]], {}, "one label and one group per sample"),
+    ],
+)
+def test_bad_arguments_for_tuples_are_named(
+    error: type[Exception], labels: list[int], changed: dict[str, int], message: str
+) -> None:
+    numbers = {"size": 3, "tuples": 2, "batches": 1} | changed
+    with pytest.raises(error, match=message):
+        tuple_batches(labels, None, rng=np.random.default_rng(0), **numbers)  # type: ignore[arg-type]
