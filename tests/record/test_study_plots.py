@@ -113,7 +113,8 @@ def test_names_are_cut_and_none_is_lost() -> None:
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_kinds_are_shares_that_fill_the_panel(epochs: int) -> None:
-    svg = kinds_svg({"easy": [3.0] * epochs, "semi_hard": [1.0] * epochs})
+    counts = np.arange(1.0, epochs + 1)  # more and more of them: the shares stay
+    svg = kinds_svg({"easy": list(3 * counts), "semi_hard": list(counts)})
     assert {"easy", "semi-hard", "epoch", "share"} <= set(texts(svg))
     easy, semi = (np.ptp(largest(svg, f"fill: {tone}")[:, 1]) for tone in ("#d3e3ef", "#6fa3c7"))
     assert easy / semi == pytest.approx(3, abs=0.01)
