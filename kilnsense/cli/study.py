@@ -57,6 +57,8 @@ def study(
     from kilnsense.config import load_study
 
     config = load_study(config_file, settings or ())
+    if resume is not None:
+        _check_kind(resume, search)
     job = _job(config, search, processes)
     started = now()
     if resume is None:
@@ -65,7 +67,6 @@ def study(
         raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
     else:
         folder = resume_folder(resume, "study", config)
-        _check_kind(folder, search)
     try:
         with tidied(folder), _watching(scores=search is None) as watch:
             finished, found = job(folder, watch)

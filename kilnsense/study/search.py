@@ -7,7 +7,8 @@ of a draw is seeded by the number of draws before it, so a search that was kille
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,8 @@ def search_study(
     Raises:
         KilnsenseError: as `run_study`.
     """
-    board = _open_board(folder)
     tally = Tally(study, total=draws + len(study.seeds) - 1)
-    with Workers(study, task, folder, processes=processes) as workers:
+    with _opened(folder) as board, Workers(study, task, folder, processes=processes) as workers:
         while True:
             told = [row for row in _rows(board) if row.state != TrialState.RUNNING]
             tally.done = len(told)
@@ -132,13 +132,20 @@ def check_space(study: StudyConfig) -> None:
                 trial_config(study, Trial("", f"{path} {value}", variant.name, settings, study.seeds[0]))
 
 
-def _open_board(folder: Path) -> optuna.Study:
+@contextmanager
+def _opened(folder: Path) -> Iterator[optuna.Study]:
+    """The draws of the run in `folder`; where it ends before any trial began, no file is left of them."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    return optuna.create_study(
-        study_name="kilnsense", storage=storage, direction="maximize", load_if_exists=True
-    )
+    try:
+        yield optuna.create_study(
+            study_name="kilnsense", storage=storage, direction="maximize", load_if_exists=True
+        )
+    except BaseException:
+        if not (folder / "trials").exists():
+            (folder / JOURNAL).unlink(missing_ok=True)
+        raise
 
 
 def _rows(board: optuna.Study) -> list[FrozenTrial]:

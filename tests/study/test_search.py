@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from kilnsense.config import StudyConfig
-from kilnsense.errors import ConfigError
+from kilnsense.errors import ConfigError, SourceError
 from kilnsense.study.search import JOURNAL, Found, check_space, search_study
 from kilnsense.study.workers import Task
 
@@ -147,3 +148,25 @@ def test_the_space_is_checked_before_any_work(make_study: MakeStudy, values: Any
 
 def test_the_ranges_that_come_by_default_give_way(make_study: MakeStudy) -> None:
     check_space(make_study(grid={"training.learning_rate": [0.1]}))
+
+
+def test_a_search_that_cannot_begin_leaves_no_journal(
+    fake: Task, make_study: MakeStudy, tmp_path: Path
+) -> None:
+    study = make_study(base={"data": {"root": str(tmp_path / "gone")}}, grid={}, seeds=[0])
+    with pytest.raises(SourceError, match="is no folder"):
+        search_study(study, fake, draws=2, folder=tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"a": {"low": 1.5, "high": 3, "whole": True}}, "got 1.5 to 3.0 with whole, allowed: whole numbers"),
+        ({"a": {"low": 0, "high": 3, "log": True}}, "got low 0.0 with log, allowed: above 0"),
+        ({"a": []}, "search.a: got no values, allowed: one or more"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(make_study: MakeStudy, search: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_study(search=search)
