@@ -223,6 +223,16 @@ def test_what_is_wrong_is_said_before_any_work_and_leaves_nothing(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_search_without_optuna_says_what_to_install(
+    searched: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "kilnsense.study.search", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert run(["study", str(searched), "--out", str(tmp_path / "run"), "--search", "2"]) == 2
+    assert capsys.readouterr().err == "kilnsense: `kilnsense study` needs optuna; install kilnsense[search]\n"
+    assert run(["--quiet", "study", str(searched), "--out", str(tmp_path / "run")]) == 0
+
+
 def test_real_pictures_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Bright against dark tiles: two losses, one of them over classes, on IDX files."""
     rng = np.random.default_rng(0)
