@@ -30,7 +30,7 @@ from kilnsense.training.network import split_rows, train_network
 from kilnsense.training.objective import build_objective
 from kilnsense.training.unseen import Answers, pool_folds
 
-_KEPT_LOOKS = 4
+_KEPT_LOOKS = 6
 """So many seeds, or ways to segment, stay in memory, each with a label map of every frame in every fold."""
 
 Rows = NDArray[np.intp]
