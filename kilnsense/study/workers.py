@@ -7,8 +7,10 @@ pipe tells either side when the other one is gone, killed or not.
 import multiprocessing
 import shutil
 import signal
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -145,7 +147,8 @@ class Workers:
         process = context.Process(
             target=_serve, args=(theirs, self.study, self.task, self.folder), daemon=True
         )
-        process.start()
+        with _deaf():
+            process.start()
         theirs.close()  # so that its end is heard of
         return process, ours
 
@@ -188,9 +191,23 @@ def _run_trial(study: StudyConfig, trial: Trial, prepared: Prepared, folder: Pat
     return Finished(trial, read_outcome(place / OUTCOME))
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What starts in here is deaf to Ctrl-C from its first moment; only a main thread can see to that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(pipe: Connection, study: StudyConfig, task: Task, folder: Path) -> None:
     """The life of a process: prepares the data at the first trial, then one trial after the other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    # Ctrl-C reaches the parent, which ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepared: Prepared | None = None
 
     def tell(_: Trial, said: Epoch | Finished) -> None:
