@@ -24,9 +24,7 @@ Takes = Literal["vector", "palette"]
 
 _BLOCK = 1 << 16  # colour differences computed at once: their many temporaries then stay in the cache
 _BLOCK_VECTOR = 1 << 22  # entries of a vector matrix computed at once
-_KEPT = (
-    1 << 18
-)  # colour differences whose temporaries autograd may keep (about 55 MB); beyond, they are recomputed
+_KEPT = 1 << 18  # colour differences whose temporaries autograd may keep (55 MB); beyond, they are recomputed
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,8 @@ class Distance:
         """
         x = self.prepare(self._checked(x))
         if self.takes == "vector":
-            # A gathered pair costs about as much as eight cells of the table.
-            if 8 * len(first) > len(x) ** 2:
+            # A gathered pair costs about as much as eight cells of the table, a wide one more.
+            if max(8, x.shape[1] // 4) * len(first) > len(x) ** 2:
                 return self.table(x, x).flatten().index_select(0, first * len(x) + second)
             return self._gathered(x, first, second)
         # Each pair of palettes is computed once, whichever way round and however often it was chosen.
@@ -206,26 +204,12 @@ def _same(x: Tensor) -> Tensor:
 
 def euclidean() -> Distance:
     """L2 distance of vectors; the margin suits L2-normalised ones."""
-    return Distance(
-        name="euclidean",
-        takes="vector",
-        margin=0.2,
-        prepare=_same,
-        between=vector.euclidean,
-        table=vector.euclidean_table,
-    )
+    return Distance("euclidean", "vector", 0.2, _same, vector.euclidean, vector.euclidean_table)
 
 
 def squared_euclidean() -> Distance:
     """Squared L2 distance of vectors; the margin suits L2-normalised ones (Schroff et al., CVPR 2015)."""
-    return Distance(
-        name="squared_euclidean",
-        takes="vector",
-        margin=0.2,
-        prepare=_same,
-        between=vector.squared,
-        table=vector.squared_table,
-    )
+    return Distance("squared_euclidean", "vector", 0.2, _same, vector.squared, vector.squared_table)
 
 
 def cosine() -> Distance:

@@ -96,9 +96,10 @@ class _WithinTable(torch.autograd.Function):
             square = _expanded((wide[start:stop], norms[start:stop]), (wide[start:], norms[start:]), error)
             block = (square.sqrt_() if root else square).to(x.dtype)
             corner = block[:, : stop - start].triu(1)
-            table[start:stop, start:stop] = corner + corner.T
-            table[start:stop, stop:] = block[:, stop - start :]
-            table[stop:, start:stop] = block[:, stop - start :].T
+            torch.add(corner, corner.T, out=table[start:stop, start:stop])
+            if stop < len(x):
+                table[start:stop, stop:] = block[:, stop - start :]
+                table[stop:, start:stop] = block[:, stop - start :].T
         ctx.save_for_backward(x, table)
         ctx.root = root
         return table
@@ -121,13 +122,13 @@ def _expanded(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor], error: Tensor)
 
     The product is taken in float64: in float32 near-duplicates would drown in the rounding of the norms.
     """
-    square = torch.mm(x[0], y[0].T).mul_(-2).add_(x[1][:, None]).add_(y[1])
+    square = torch.addmm(y[1], x[0], y[0].T, alpha=-2).add_(x[1][:, None])
     return square.mul_(square > error)
 
 
 def _rounding(norms: Tensor) -> Tensor:
     """The rounding error of the expanded square of vectors with these squared norms."""
-    return 2e-14 * torch.cat([norms, norms.new_zeros(1)]).max()
+    return 2e-14 * norms.max() if len(norms) else norms.new_zeros(())
 
 
 def _pull(slopes: Tensor, table: Tensor, *, root: bool) -> Tensor:
