@@ -115,7 +115,7 @@ def test_a_lost_process_is_named(
 
 def test_a_fault_in_a_process_comes_with_its_traceback(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study()
-    with pytest.raises(RuntimeError, match=r"in trial margin-0.1_s0:\n.*Traceback[\s\S]*TypeError"):
+    with pytest.raises(RuntimeError, match=r"in trial margin-0.1_s[01]:\n.*Traceback[\s\S]*TypeError"):
         run_study(study, divmod, plan_trials(study), folder=tmp_path / "run", processes=2)  # type: ignore[arg-type]
 
 
