@@ -43,18 +43,18 @@ TWO = [{"name": "wide", "settings": {"branches.dimensions": 64}}, {"name": "narr
 
 
 def test_the_margin_sweep_comes_first_with_a_line_for_all_else(make_study: MakeStudy) -> None:
-    grid = {"branches.head": ["vector"], "training.epochs": [3, 5], "metric.margin": [0.5, None, 0.1]}
+    grid = {"branches.head": ["vector"], "branches.dropout": [0.1, 0.5], "metric.margin": [0.5, None, 0.1]}
     page = page_of(make_study(variants=TWO, grid=grid))
-    assert [sweep.axis for sweep in page.sweeps] == ["metric.margin", "training.epochs"]
+    assert [sweep.axis for sweep in page.sweeps] == ["metric.margin", "branches.dropout"]
     margin = page.sweeps[0]
     assert (margin.measure, margin.note) == ("accuracy", "fused, knn")
     assert [series.name for series in margin.series] == [
-        *("wide, epochs 3", "wide, epochs 5", "narrow, epochs 3", "narrow, epochs 5")
+        *("wide, dropout 0.1", "wide, dropout 0.5", "narrow, dropout 0.1", "narrow, dropout 0.5")
     ]
     mean, spread = 0.5 + 0.01 + 0.1 + 0.005, np.std([0.0, 0.01], ddof=1)
     assert margin.series[0].points[0] == (0.1, pytest.approx(mean), pytest.approx(spread))
     assert [value for value, _, _ in margin.series[0].points] == [0.1, 0.5]
-    assert [value for value, _, _ in page.sweeps[1].series[0].points] == [3, 5]
+    assert [value for value, _, _ in page.sweeps[1].series[0].points] == [0.1, 0.5]
     assert page.sweeps[1].series[-1].name == "narrow, margin default"
 
 

@@ -105,6 +105,7 @@ def test_a_draw_that_fails_is_no_best_and_no_end(fake: Task, make_study: MakeStu
 def test_a_killed_search_goes_on_as_if_undisturbed(fake: Task, make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(**SPACE)
     undisturbed = search_study(study, fake, draws=6, folder=tmp_path / "whole")
+    assert len({draw.trial.settings["metric.margin"] for draw in undisturbed.draws}) == 6
     third = undisturbed.draws[2].trial.settings["metric.margin"]
     script = (
         "import sys; from pathlib import Path; from fake_task import prepare\n"
