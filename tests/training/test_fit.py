@@ -162,6 +162,14 @@ def test_the_history_tells_margins_counts_and_images(toy: Toy) -> None:
     assert 0 < history.epochs[1].train_seconds < history.epochs[1].seconds
 
 
+def test_the_rate_goes_by_the_schedule(toy: Toy) -> None:
+    rates = [
+        run(new_encoder(), toy(), settings(1, schedule=schedule, warmup_epochs=0)).history.epochs[1].rate
+        for schedule in ("constant", "linear")
+    ]
+    assert rates == [5e-3, pytest.approx(5e-5)]
+
+
 def test_batches_as_drawn_hold_tuples(toy: Toy) -> None:
     objective = build_objective(MetricConfig(miner="as_drawn"))
     config = settings(1, tuples=5)
