@@ -161,14 +161,13 @@ def test_a_learned_distance_is_learned_per_branch_and_mined_with() -> None:
     for one in learned:
         one["weights"].requires_grad_()
     found = loss_of(batch, learned, loss="weighted_l1_bce", miner="hard_negative")
+    fixed = [{name: tensor.detach() for name, tensor in one.items()} for one in learned]
     want = []
     for v in range(2):
         x = batch.embeddings.detach()[:, v]
         chance = {}
         for i, j in itertools.combinations(range(6), 2):
-            chance[i, j] = float(
-                torch.sigmoid((x[i] - x[j]).abs() @ learned[v]["weights"] + learned[v]["bias"])
-            )
+            chance[i, j] = float(torch.sigmoid((x[i] - x[j]).abs() @ fixed[v]["weights"] + fixed[v]["bias"]))
         genuine = [p for (i, j), p in chance.items() if batch.labels[i] == batch.labels[j]]
         impostors = sorted(p for (i, j), p in chance.items() if batch.labels[i] != batch.labels[j])
         chosen = [*genuine, *(1 - p for p in impostors[-len(genuine) :])]
