@@ -38,6 +38,9 @@ class OneShotConfig(Section):
 
     ways: tuple[Annotated[int, Field(ge=2)], ...] = (5, 20)
     trials: Count = 400
+    rotations: bool = Field(
+        False, description="quarter turns of the background characters are characters of their own"
+    )
 
 
 class StudyConfig(Section):

@@ -17,6 +17,9 @@ from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
 from kilnsense.study.prepared import Prepared, Progress, limited_threads, training_speed
 
+TURNS = 4
+"""Quarter turns of a character, itself among them (Santoro et al., ICML 2016: each is a class of its own)."""
+
 SHOWN = 10
 """Characters of each part that are drawn in the plane."""
 
@@ -58,7 +61,9 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
             raise ConfigError("task one_shot: a trial changes data; set it in the base")
         branches = config.branches
         known, asked = shown(branches.size, branches.colours, branches.head)
-        labels, split = split_characters(background.labels, config)
+        turns = TURNS if study.one_shot.rotations else 1
+        known, labels = turned(known, background.labels, turns)
+        labels, split = split_characters(labels, config, turns=turns)
         with limited_threads(config.training.threads):
             learner = learn(
                 config,
@@ -74,12 +79,20 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
     return run
 
 
-def split_characters(labels: Rows, config: Config) -> tuple[Rows, tuple[Rows, Rows]]:
+def turned(shown: Shown, labels: Rows, turns: int) -> tuple[Shown, Rows]:
+    """The pictures in this many quarter turns, and their characters: `turns` in place of each."""
+    images = [np.rot90(shown.images, turn, axes=(1, 2)) for turn in range(turns)]
+    numbers = [labels * turns + turn for turn in range(turns)]
+    return Shown(np.concatenate(images), np.tile(shown.palettes, (turns, 1, 1, 1))), np.concatenate(numbers)
+
+
+def split_characters(labels: Rows, config: Config, *, turns: int = 1) -> tuple[Rows, tuple[Rows, Rows]]:
     """A share of whole characters for validation, `training.validation_share` of them, two or more.
 
     Args:
         labels: (N,) characters.
         config: the share and the seed.
+        turns: how many characters in a row are one character turned; they stay on one side.
 
     Returns:
         The characters numbered anew, those that are learned first: a class layer has a row for each of
@@ -88,7 +101,7 @@ def split_characters(labels: Rows, config: Config) -> tuple[Rows, tuple[Rows, Ro
     Raises:
         InputError: fewer than two characters are left to learn.
     """
-    characters = np.unique(labels)
+    characters = np.unique(labels // turns)
     held = max(2, round(config.training.validation_share * len(characters)))
     if len(characters) - held < 2:
         raise InputError(
@@ -98,8 +111,8 @@ def split_characters(labels: Rows, config: Config) -> tuple[Rows, tuple[Rows, Ro
     order = generator(config.seed, "validation.characters").permutation(len(characters))
     number = np.empty(len(characters), np.int64)
     number[order] = np.arange(len(characters))
-    renumbered = number[np.searchsorted(characters, labels)]
-    learned = renumbered < len(characters) - held
+    renumbered = number[np.searchsorted(characters, labels // turns)] * turns + labels % turns
+    learned = renumbered < (len(characters) - held) * turns
     return renumbered, (np.flatnonzero(learned), np.flatnonzero(~learned))
 
 

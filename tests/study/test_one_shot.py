@@ -10,7 +10,8 @@ from numpy.lib import format as npy
 
 from kilnsense.config import Config, OneShotConfig, StudyConfig, overlay
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.study.one_shot import prepare_one_shot, split_characters
+from kilnsense.study.grey import Shown
+from kilnsense.study.one_shot import prepare_one_shot, split_characters, turned
 from kilnsense.study.outcome import Outcome
 
 
@@ -127,6 +128,31 @@ def test_whole_characters_are_set_aside_and_the_learned_ones_come_first(root: Pa
         assert len(set(renumbered[labels == old])) == 1
     other, _ = split_characters(labels, overlay(study(root).base, {"seed": 1}, origin="test"))
     assert (other != renumbered).any()
+
+
+def test_quarter_turns_are_characters_of_their_own_that_stay_on_one_side(root: Path) -> None:
+    labels = np.repeat([3, 8, 9, 20, 21, 30, 31, 40], 4)
+    images = np.random.default_rng(0).integers(0, 256, (32, 5, 5)).astype(np.uint8)
+    shown, numbers = turned(Shown(images, np.zeros((32, 1, 0, 3), np.float32)), labels, 4)
+    assert len(set(numbers)) == 32
+    for row in range(32):
+        same = numbers // 4 == labels[row]
+        upright = shown.images[same & (numbers % 4 == 0)]
+        assert (upright == images[row]).all(axis=(1, 2)).any()
+        lying = shown.images[same & (numbers % 4 == 1)]
+        assert (lying == np.rot90(images[row])).all(axis=(1, 2)).any()
+    renumbered, (train, validation) = split_characters(numbers, study(root).base, turns=4)
+    assert sorted(set(renumbered[train])) == list(range(24))
+    assert sorted(set(renumbered[validation])) == list(range(24, 32))
+    assert not set(numbers[train] // 4) & set(numbers[validation] // 4)
+
+
+def test_rotations_are_learned_where_they_are_asked_for(root: Path) -> None:
+    upright = run(study(root))
+    task = study(root).model_copy(update={"one_shot": OneShotConfig(ways=(2,), rotations=True)})
+    rotated = prepare_one_shot(task)(task.base, None, None)
+    assert rotated.classes != upright.classes
+    assert rotated.scores[0].values["2-way"] > 0.6
 
 
 def test_a_class_layer_has_a_row_for_each_learned_character(root: Path) -> None:
