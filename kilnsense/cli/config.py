@@ -1,13 +1,18 @@
-"""`kilnsense config show|check|schema`: the resolved configuration."""
+"""`kilnsense config show|check|schema`: the resolved configuration of a model or a study."""
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kilnsense.cli.output import emit_json, people
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kilnsense.config import Config, StudyConfig
 
 app = typer.Typer(help="Show, check or describe a configuration.", no_args_is_help=True)
 
@@ -21,9 +26,7 @@ def show(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = F
     """Print every value that would be used."""
     import yaml
 
-    from kilnsense.config import load_config
-
-    values = load_config(path, settings or ()).model_dump(mode="json")
+    values = _load(path, settings or ()).model_dump(mode="json")
     if as_json:
         emit_json("config", {"config": values})
     else:
@@ -34,19 +37,38 @@ def show(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = F
 def check(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = False) -> None:
     """Say whether a configuration is good; exit 2 with the reason where it is not."""
     from kilnsense.assemble import check_parts
-    from kilnsense.config import load_config
+    from kilnsense.config import StudyConfig
+    from kilnsense.study.plan import plan_trials
 
-    config = load_config(path, settings or ())
-    check_parts(config)
-    if as_json:
-        emit_json("config", {"ok": True, "name": config.name})
+    config = _load(path, settings or ())
+    values: dict[str, object] = {"ok": True, "name": config.name}
+    said = config.name
+    if isinstance(config, StudyConfig):
+        values["trials"] = len(plan_trials(config))
+        said += f", {values['trials']} trials"
     else:
-        people().print(f"config {path or 'defaults'}: good ({config.name})")
+        check_parts(config)
+    if as_json:
+        emit_json("config", values)
+    else:
+        people().print(f"config {path or 'defaults'}: good ({said})")
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    of_study: Annotated[bool, typer.Option("--study", help="Of a study instead of a model.")] = False,
+) -> None:
     """Print the JSON schema of the configuration, for editors."""
-    from kilnsense.config import Config
+    from kilnsense.config import Config, StudyConfig
 
-    sys.stdout.write(json.dumps(Config.model_json_schema(), indent=2) + "\n")
+    model = StudyConfig if of_study else Config
+    sys.stdout.write(json.dumps(model.model_json_schema(), indent=2) + "\n")
+
+
+def _load(path: Path | None, settings: "Sequence[str]") -> "Config | StudyConfig":
+    """A study where the file names its task, a model otherwise."""
+    from kilnsense.config import load_config, load_study, read_yaml
+
+    if path is not None and "task" in read_yaml(path):
+        return load_study(path, settings)
+    return load_config(path, settings)
