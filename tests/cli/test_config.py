@@ -17,7 +17,7 @@ def test_a_study_is_checked_with_all_its_trials(capsys: pytest.CaptureFixture[st
 
 
 def test_a_study_with_a_trial_that_does_not_fit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    settings = ["--set", "grid={metric.distance: [cie76, cosine]}"]
+    settings = ["--set", "variants=[]", "--set", "grid={metric.distance: [cie76, cosine]}"]
     assert run(["config", "check", str(CONFIGS / "study_margins.yaml"), *settings]) == 2
     assert "cosine" in capsys.readouterr().err
 
