@@ -13,12 +13,12 @@ import typer.main
 import yaml
 
 from kilnsense.cli.main import app, run
-from kilnsense.config import load_config
+from kilnsense.config import load_config, load_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else ""
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
-VERBS = ("demo", "simulate", "segment", "train", "label", "config", "bundle")
+VERBS = ("demo", "simulate", "segment", "train", "study", "label", "config", "bundle")
 
 
 def commands() -> list[list[str]]:
@@ -70,8 +70,8 @@ def test_every_setting_and_config_of_the_readme_is_good() -> None:
     for words in commands():
         settings = [after for word, after in pairwise(words) if word == "--set"]
         file = next((ROOT / word for word in words if word.startswith("configs/")), None)
-        config = load_config(file, settings)
-        assert config.classes
+        config = load_study(file, settings) if file and "study" in words else load_config(file, settings)
+        assert config.name
         for key, _, value in (setting.partition("=") for setting in settings):
             loaded = reduce(getitem, key.split("."), config.model_dump(mode="json"))
             assert loaded == yaml.safe_load(value), f"README: --set {key} did not arrive"
