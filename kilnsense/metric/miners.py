@@ -18,7 +18,7 @@ from torch import Tensor
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.metric.counts import Counts
 from kilnsense.metric.every import BLOCK, Every, Kind, inside, margin_of
-from kilnsense.metric.ranking import Ranking, Relation, check_batch, count_valid, per_row, rank
+from kilnsense.metric.ranking import Ranking, Relation, cells, check_batch, count_valid, per_row, rank
 
 Pick = Literal["random", "nearest"]
 """Which of an anchor's semi-hard negatives."""
@@ -65,8 +65,8 @@ def random_triplets(
 ) -> Mined:
     """For each anchor and positive one negative at random, of whatever kind."""
     check_batch(distances, relation, margin)
-    anchor, positive = relation.positive.nonzero(as_tuple=True)
-    _, negatives = relation.negative.nonzero(as_tuple=True)
+    anchor, positive = cells(relation.positive)
+    _, negatives = cells(relation.negative)
     count = per_row(relation.negative)
     begin = count.cumsum(0) - count
     keep = count[anchor] > 0

@@ -32,8 +32,9 @@ def contrastive(embeddings: Tensor, pairs: Pairs, distance: Distance) -> Tensor:
     if pairs.chosen == 0:
         return _nothing(embeddings)
     apart = distance.chosen(embeddings, pairs.first, pairs.second)
-    gap = torch.where(pairs.genuine, apart, (pairs.margin - apart).clamp_min(0))
-    return (gap**2).mean() / 2
+    # Where the pair is to be: a genuine one at 0, an impostor at the margin or, beyond it, where it is.
+    wanted = apart.detach().clamp_min(pairs.margin).masked_fill_(pairs.genuine, 0)
+    return functional.mse_loss(apart, wanted) / 2
 
 
 def energy(embeddings: Tensor, pairs: Pairs, distance: Distance, *, bound: float | None) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kilnsense.errors import InputError
 from kilnsense.metric.counts import Counts
-from kilnsense.metric.ranking import Relation, check_batch
+from kilnsense.metric.ranking import Relation, cells, check_batch
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def all_pairs(
 ) -> Pairs:
     """Every valid pair."""
     check_batch(distances, relation, margin)
-    first, second = (relation.positive | relation.negative).triu_(1).nonzero(as_tuple=True)
+    first, second = cells((relation.positive | relation.negative).triu_(1))
     return _listed(distances, relation, (first, second), margin)
 
 
@@ -73,8 +73,8 @@ def hard_negative(
 ) -> Pairs:
     """Every genuine pair, and as many of the nearest impostors; all of them where there are fewer."""
     check_batch(distances, relation, margin)
-    first, second = relation.positive.triu(1).nonzero(as_tuple=True)
-    one, other = relation.negative.triu(1).nonzero(as_tuple=True)
+    first, second = cells(relation.positive.triu(1))
+    one, other = cells(relation.negative.triu(1))
     nearest = distances[one, other].topk(min(len(first), len(one)), largest=False, sorted=False).indices
     ends = torch.cat([first, one[nearest]]), torch.cat([second, other[nearest]])
     return _listed(distances, relation, ends, margin)
@@ -112,16 +112,14 @@ def _listed(
         margin = margin.flatten().index_select(0, cell)
     genuine = relation.positive.flatten().index_select(0, cell)
     within = ~genuine & (distances.flatten().index_select(0, cell) < margin)
-    twice = relation.positive.count_nonzero() + relation.negative.count_nonzero()
-    of_class, near, valid = torch.stack(
-        [genuine.count_nonzero(), within.count_nonzero(), twice // 2]
-    ).tolist()
+    kinds = [genuine, within, relation.positive, relation.negative]
+    of_class, near, positive, negative = torch.stack([kind.count_nonzero() for kind in kinds]).tolist()
     return Pairs(
         first=ends[0],
         second=ends[1],
         genuine=genuine,
         margin=margin,
-        valid=valid,
+        valid=(positive + negative) // 2,
         counts=Counts(genuine=of_class, inside=near, beyond=len(genuine) - of_class - near),
     )
 

@@ -85,7 +85,7 @@ def rank(distances: Tensor, relation: Relation, margin: float | Tensor) -> Ranki
     """Ranks a batch by its distances (N, N); the margin is a number, or (N, N) with one per negative."""
     away = ~relation.negative
     ascending, order = _sort_rows(distances.masked_fill(away, math.inf))
-    anchor, positive = relation.positive.nonzero(as_tuple=True)
+    anchor, positive = cells(relation.positive)
     count = per_row(relation.positive)
     # The positives of an anchor side by side in its row, because the search runs row by row.
     slot = torch.arange(len(anchor), device=anchor.device) - (count.cumsum(0) - count)[anchor]
@@ -134,7 +134,7 @@ def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -
             f"{tuple(distances.shape)}"
         )
     # The sum is much the quicker look at N^2 numbers, and finite only where they are.
-    if not torch.isfinite(distances.sum()) and not (finite := torch.isfinite(distances)).all():
+    if not math.isfinite(distances.sum().item()) and not (finite := torch.isfinite(distances)).all():
         rows = (~finite).any(1).nonzero().flatten().tolist()
         raise InputError(
             f"miner: distances of {len(rows)} of {n} rows hold NaN or infinity, the first in row {rows[0]}; "
@@ -147,6 +147,18 @@ def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -
             f"margins: got shape {tuple(margin.shape)}, or an entry that is below 0 or not finite; allowed: "
             f"one number of 0 and above per pair, ({n}, {n}); check the palettes they are scaled by"
         )
+
+
+def cells(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the true entries of (N, M) bool, row by row."""
+    if mask.device.type != "cpu":
+        row, column = mask.nonzero(as_tuple=True)
+        return row, column
+    # numpy finds them about six times as fast.
+    place = torch.from_numpy(np.flatnonzero(mask.numpy()))
+    width = max(1, mask.shape[1])
+    row = place.div(width, rounding_mode="floor")
+    return row, place - width * row
 
 
 def check_margin(margin: float) -> None:

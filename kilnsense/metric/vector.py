@@ -45,6 +45,8 @@ def euclidean_table(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _table(x: Tensor, y: Tensor, *, root: bool) -> Tensor:
+    if y is x and not (x.requires_grad and torch.is_grad_enabled()):
+        return _within(x, root=root)
     if y is x:
         return cast(Tensor, _WithinTable.apply(x, root))
     return cast(Tensor, _AcrossTable.apply(x, y, root))
@@ -56,13 +58,15 @@ class _AcrossTable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, root: bool) -> Tensor:
         x_wide, y_wide = x.double(), y.double()
-        x_norms, y_norms = (x_wide**2).sum(1), (y_wide**2).sum(1)
+        x_norms, y_norms = (x_wide * x_wide).sum(1), (y_wide * y_wide).sum(1)
         error = _rounding(torch.cat([x_norms, y_norms]))
         table = x.new_empty(len(x), len(y))
         for start in range(0, len(x), _ROWS):
             rows = slice(start, start + _ROWS)
             square = _expanded((x_wide[rows], x_norms[rows]), (y_wide, y_norms), error)
-            table[rows] = square.sqrt_() if root else square
+            table[rows] = square
+        if root:
+            table.sqrt_()
         ctx.save_for_backward(x, y, table)
         ctx.root = root
         return table
@@ -87,19 +91,7 @@ class _WithinTable(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, root: bool) -> Tensor:
-        wide = x.double()
-        norms = (wide**2).sum(1)
-        error = _rounding(norms)
-        table = x.new_empty(len(x), len(x))
-        for start in range(0, len(x), _ROWS):
-            stop = min(len(x), start + _ROWS)
-            square = _expanded((wide[start:stop], norms[start:stop]), (wide[start:], norms[start:]), error)
-            block = (square.sqrt_() if root else square).to(x.dtype)
-            corner = block[:, : stop - start].triu(1)
-            torch.add(corner, corner.T, out=table[start:stop, start:stop])
-            if stop < len(x):
-                table[start:stop, stop:] = block[:, stop - start :]
-                table[stop:, start:stop] = block[:, stop - start :].T
+        table = _within(x, root=root)
         ctx.save_for_backward(x, table)
         ctx.root = root
         return table
@@ -109,26 +101,54 @@ class _WithinTable(torch.autograd.Function):
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:
         x, table = ctx.saved_tensors
         x = x - x.mean(0)
+        if len(x) <= _ROWS:
+            pull = _pull(slopes + slopes.T, table, root=ctx.root)
+            return torch.addmm(pull.sum(1, keepdim=True) * x, pull, x, alpha=-1), None
         to_x = torch.empty_like(x)
         for start in range(0, len(x), _ROWS):
             rows = slice(start, start + _ROWS)
             pull = _pull(slopes[rows] + slopes[:, rows].T, table[rows], root=ctx.root)
-            to_x[rows] = pull.sum(1, keepdim=True) * x[rows] - pull @ x
+            torch.addmm(pull.sum(1, keepdim=True) * x[rows], pull, x, alpha=-1, out=to_x[rows])
         return to_x, None
 
 
-def _expanded(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor], error: Tensor) -> Tensor:
+def _within(x: Tensor, *, root: bool) -> Tensor:
+    """The table of a set with itself, each pair computed once."""
+    wide = x.double()
+    norms = (wide * wide).sum(1)
+    error = _rounding(norms)
+    if len(x) <= _ROWS:
+        upper = _rooted(_expanded((wide, norms), (wide, norms), error).to(x.dtype), root=root).triu_(1)
+        return upper + upper.T
+    table = x.new_empty(len(x), len(x))
+    for start in range(0, len(x), _ROWS):
+        stop = min(len(x), start + _ROWS)
+        square = _expanded((wide[start:stop], norms[start:stop]), (wide[start:], norms[start:]), error)
+        block = _rooted(square.to(x.dtype), root=root)
+        corner = block[:, : stop - start].triu(1)
+        torch.add(corner, corner.T, out=table[start:stop, start:stop])
+        if stop < len(x):
+            table[start:stop, stop:] = block[:, stop - start :]
+            table[stop:, start:stop] = block[:, stop - start :].T
+    return table
+
+
+def _expanded(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor], error: float) -> Tensor:
     """|x|^2 + |y|^2 - 2 xy of vectors and their squared norms, and 0 where that is within its rounding error.
 
     The product is taken in float64: in float32 near-duplicates would drown in the rounding of the norms.
     """
     square = torch.addmm(y[1], x[0], y[0].T, alpha=-2).add_(x[1][:, None])
-    return square.mul_(square > error)
+    return torch.threshold_(square, error, 0)
 
 
-def _rounding(norms: Tensor) -> Tensor:
+def _rooted(square: Tensor, *, root: bool) -> Tensor:
+    return square.sqrt_() if root else square
+
+
+def _rounding(norms: Tensor) -> float:
     """The rounding error of the expanded square of vectors with these squared norms."""
-    return 2e-14 * norms.max() if len(norms) else norms.new_zeros(())
+    return 2e-14 * norms.max().item() if len(norms) else 0.0
 
 
 def _pull(slopes: Tensor, table: Tensor, *, root: bool) -> Tensor:
