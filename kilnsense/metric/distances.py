@@ -8,7 +8,6 @@ A *vector* distance compares embeddings (N, d). A *palette* distance compares N 
 (N, p, 3): the mean over the p tokens of a colour difference, so its unit, and a margin's, is delta-E.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -179,7 +178,7 @@ class Distance:
 
 def check_finite(embeddings: Tensor) -> None:
     """Raises InputError, naming the rows, if an embedding (N, ...) holds NaN or infinity."""
-    if not math.isfinite(embeddings.sum().item()) and not torch.isfinite(embeddings).all():
+    if not vector.all_finite(embeddings):
         bad = (~torch.isfinite(embeddings).flatten(1).all(1)).nonzero().flatten().tolist()
         shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         raise InputError(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from kilnsense.errors import ConfigError, InputError
+from kilnsense.metric.vector import all_finite
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,8 @@ def check_batch(distances: Tensor, relation: Relation, margin: float | Tensor) -
             f"miner: needs labels (N,) and distances (N, N), got {n} labels and distances "
             f"{tuple(distances.shape)}"
         )
-    # The sum is much the quicker look at N^2 numbers, and finite only where they are.
-    if not math.isfinite(distances.sum().item()) and not (finite := torch.isfinite(distances)).all():
-        rows = (~finite).any(1).nonzero().flatten().tolist()
+    if not all_finite(distances):
+        rows = (~torch.isfinite(distances)).any(1).nonzero().flatten().tolist()
         raise InputError(
             f"miner: distances of {len(rows)} of {n} rows hold NaN or infinity, the first in row {rows[0]}; "
             "check the embeddings they come from"

@@ -3,6 +3,7 @@
 A vector is a last axis of d. The tables compare (N, d) with (M, d) -> (N, M) through one matrix product.
 """
 
+import math
 from typing import Any, cast
 
 import torch
@@ -12,6 +13,11 @@ from torch.autograd.function import once_differentiable
 from kilnsense.metric.colour import safe_sqrt
 
 _ROWS = 128  # of a table at once: its float64 numbers then stay in the cache
+
+
+def all_finite(x: Tensor) -> bool:
+    """No entry is NaN or infinite; a sum is much the quicker look, and finite only where they all are."""
+    return math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all())
 
 
 def unit(x: Tensor) -> Tensor:
