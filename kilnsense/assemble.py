@@ -6,17 +6,23 @@ from typing import Any
 import torch
 
 from kilnsense.classify.models import Classifier, build_classifier
-from kilnsense.config import Config
+from kilnsense.config import Config, MetricConfig
 from kilnsense.errors import ConfigError
 from kilnsense.features.fuse import FUSERS, Evidence, build_fuser
 from kilnsense.metric.distances import DISTANCES, Distance, squared
-from kilnsense.metric.losses import LOSSES
+from kilnsense.metric.losses import LOSSES, Loss
+from kilnsense.metric.margins import Margin
 from kilnsense.metric.miners import MINERS, Miner
+from kilnsense.metric.objective import Mining, Objective
 from kilnsense.metric.pair_miners import PAIR_MINERS, PairMiner
 from kilnsense.nets.branches import Encoder, EncoderPlan, build_encoder, check_plan
 from kilnsense.parts import build, pick
 from kilnsense.seeds import derive
 from kilnsense.types import Features
+
+_AS_DRAWN = "as_drawn"
+_ROWS = {"triplets": 3, "pairs": 2}
+"""Rows of a batch that one tuple takes, where batches are drawn tuple by tuple."""
 
 
 def check_parts(config: Config) -> None:
@@ -27,7 +33,8 @@ def check_parts(config: Config) -> None:
     """
     check_plan(_encoder_plan(config))
     make_distance(config)
-    _check_metric(config)
+    build_objective(config.metric)
+    _check_views(config)
     pick(FUSERS, config.fusion.kind, kind="fusion.kind")
     make_classifier(config)()
     if not config.training.enabled and not config.fusion.descriptors:
@@ -36,39 +43,74 @@ def check_parts(config: Config) -> None:
         )
 
 
-def _check_metric(config: Config) -> None:
-    """Loss, miners and margin: what is not used by the loss is not looked at."""
-    metric = config.metric
-    loss = build(LOSSES, metric.loss, metric.loss_options, kind="metric.loss")
-    if metric.views == "across" and len(config.branches.views) < 2:
+def build_objective(config: MetricConfig) -> Objective:
+    """The objective that a config describes.
+
+    Without a margin it is the loss's own for the distance. The options of the miner go to `miner` alone; a
+    `first_miner` has its defaults. A loss over classes leaves miners and margins alone.
+
+    Raises:
+        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, a
+            `margin_by` that is no colour difference, or a loss over classes across views.
+    """
+    distance = _distance(config)
+    loss = build(LOSSES, config.loss, config.loss_options, kind="metric.loss")
+    if loss.over == "classes" and config.views == "across":
         raise ConfigError(
-            f"metric.views 'across': compares two kinds of view, got {', '.join(config.branches.views)}; "
-            "name two or more in branches.views, or set metric.views: within"
+            f"metric.views: got 'across', but loss {config.loss!r} compares no two samples; set metric.views "
+            "to within, or take a loss over pairs or triplets"
         )
+    mining = _mining(loss, config.miner, config.miner_options, kind="metric.miner")
+    first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
+    return Objective(
+        distance=distance,
+        loss=loss,
+        mining=mining,
+        margin=Margin(
+            loss.default_margin(distance) if config.margin is None else config.margin, config.margin_end
+        ),
+        first=first,
+        first_epochs=config.first_epochs,
+        margin_by=_colour_difference(config.margin_by) if config.margin_by else None,
+        across=config.views == "across",
+        origin=config.model_dump_json(),
+    )
+
+
+def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) -> Mining:
     if loss.over == "classes":
-        if metric.views == "across":
-            raise ConfigError(
-                f"metric.views 'across': loss {metric.loss!r} compares no samples; set metric.views: within, "
-                "or take a loss over pairs or triplets"
-            )
-        return
+        return Mining(None)
     miners: Mapping[str, Callable[..., Miner | PairMiner]] = (
         MINERS if loss.over == "triplets" else PAIR_MINERS
     )
-    where = f"(loss {metric.loss!r} is over {loss.over})"
-    build(miners, metric.miner, metric.miner_options, kind=f"metric.miner {where}")
-    if metric.first_miner:
-        build(miners, metric.first_miner, {}, kind=f"metric.first_miner {where}")
-    if metric.margin_by:
-        colours = {name: make for name, make in DISTANCES.items() if make().takes == "palette"}
-        build(colours, metric.margin_by, {}, kind="metric.margin_by")
+    miner = build(miners, name, options, kind=f"{kind} (loss {loss.name!r} is over {loss.over})")
+    return Mining(miner, tuples=_ROWS[loss.over] if name == _AS_DRAWN else 0)
+
+
+def _colour_difference(name: str) -> Distance:
+    colours = {key: builder for key, builder in DISTANCES.items() if builder().takes == "palette"}
+    return build(colours, name, {}, kind="metric.margin_by")
+
+
+def _check_views(config: Config) -> None:
+    views = config.branches.views
+    if config.metric.views == "across" and len(views) < 2:
+        raise ConfigError(
+            f"metric.views 'across': compares two kinds of view, got {', '.join(views)}; "
+            "name two or more in branches.views, or set metric.views: within"
+        )
 
 
 def make_distance(config: Config) -> Distance:
     """The distance that is trained for, squared where that is asked for. Raises ConfigError."""
-    distance: Distance = build(DISTANCES, config.metric.distance, {}, kind="metric.distance")
+    distance = _distance(config.metric)
     distance.require(config.branches.head, where="branches.head")
-    return squared(distance) if config.metric.squared else distance
+    return distance
+
+
+def _distance(config: MetricConfig) -> Distance:
+    distance: Distance = build(DISTANCES, config.distance, {}, kind="metric.distance")
+    return squared(distance) if config.squared else distance
 
 
 def make_encoder(config: Config, *, part: str = "network") -> Encoder:

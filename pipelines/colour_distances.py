@@ -16,7 +16,7 @@ import numpy as np
 from real_flames import CONFIG, LABELS, read
 from score_table import options, show
 
-from kilnsense.assemble import make_distance, make_encoder, make_fuser
+from kilnsense.assemble import build_objective, make_distance, make_encoder, make_fuser
 from kilnsense.config import Config, check_config, load_config
 from kilnsense.data.labelled import Labelled
 from kilnsense.data.splits import grouped_folds
@@ -28,7 +28,6 @@ from kilnsense.seeds import generator
 from kilnsense.segment.codebook import learn_codebook
 from kilnsense.study.branches import Compared, nearest_by_branches
 from kilnsense.training.fit import Examples, fit_encoder
-from kilnsense.training.objective import build_objective
 from kilnsense.training.unseen import Answers, pool_folds, table_rows
 from kilnsense.types import Views
 

@@ -42,7 +42,7 @@ def config(**sections: Any) -> Config:
         ),
         (
             {"metric": {"views": "across", "loss": "softmax"}},
-            "loss 'softmax' compares no samples; set metric.views: within",
+            "loss 'softmax' compares no two samples; set metric.views",
         ),
         ({"branches": {"trunk": "conv3"}}, "branches.trunk: got 'conv3'.*did you mean 'conv"),
         ({"branches": {"pool": "flat"}}, "branches.pool 'flat': needs crops"),

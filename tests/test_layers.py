@@ -14,7 +14,7 @@ RANKS = {
     "parts": 1,
     "types": 1,
     "config": 1,
-    "seeds": 1,
+    "seeds": 0,
     "metric": 1,
     "image": 2,
     "classify": 2,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kilnsense.metric.distances import Distance
 from kilnsense.metric.neighbours import nearest
-from kilnsense.training.objective import shaped
+from kilnsense.metric.objective import shaped
 from kilnsense.types import Embeddings
 
 Rows = NDArray[np.intp]

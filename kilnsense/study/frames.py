@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kilnsense.assemble import build_objective
 from kilnsense.classify.metrics import balanced_accuracy, macro_f1
 from kilnsense.config import BranchConfig, Config, StudyConfig
 from kilnsense.data.folders import read_samples
@@ -27,7 +28,6 @@ from kilnsense.study.points import to_plane
 from kilnsense.study.prepared import Prepared, Progress, limited_threads, training_speed
 from kilnsense.training.history import History
 from kilnsense.training.network import split_rows, train_network
-from kilnsense.training.objective import build_objective
 from kilnsense.training.unseen import Answers, pool_folds
 
 _KEPT_LOOKS = 6

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kilnsense.assemble import make_encoder
+from kilnsense.assemble import build_objective, make_encoder
 from kilnsense.config import Config
 from kilnsense.data.pictures import Pictures, resize
 from kilnsense.errors import ConfigError
 from kilnsense.image.colour import srgb_to_lab
 from kilnsense.metric.distances import Distance
+from kilnsense.metric.objective import Objective, shaped
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.encode import encode
 from kilnsense.seeds import derive
@@ -20,7 +21,6 @@ from kilnsense.segment.palette import palette
 from kilnsense.study.prepared import Progress
 from kilnsense.training.fit import Draw, Examples, FitResult, fit_encoder
 from kilnsense.training.network import choose_device
-from kilnsense.training.objective import Objective, build_objective, shaped
 from kilnsense.types import Views
 
 VIEW = "scale:1.0"

@@ -11,9 +11,9 @@ from kilnsense.errors import ConfigError
 from kilnsense.metric.counts import Counts
 from kilnsense.metric.margins import scaled_margins
 from kilnsense.metric.miners import Mined
+from kilnsense.metric.objective import Mining, Objective, PerBranch, shaped
 from kilnsense.metric.pair_miners import Pairs
 from kilnsense.metric.ranking import relate
-from kilnsense.training.objective import Mining, Objective, PerBranch, shaped
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from torch import Tensor
 from kilnsense.config import TrainingConfig
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.metric.counts import Counts
+from kilnsense.metric.objective import Objective
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.layers import seed_dropout
 from kilnsense.seeds import derive, generator
@@ -26,7 +27,6 @@ from kilnsense.training.checkpoint import (
     write_checkpoint,
 )
 from kilnsense.training.history import Epoch, History
-from kilnsense.training.objective import Objective
 from kilnsense.training.schedule import rate_factor
 from kilnsense.training.step import Learner, Moment
 from kilnsense.training.validate import Judged, Ruler, judge_encoder

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kilnsense.assemble import make_encoder
+from kilnsense.assemble import build_objective, make_encoder
 from kilnsense.config import Config, TrainingConfig
 from kilnsense.data.augment import build_augmentation
 from kilnsense.data.labelled import Labelled
@@ -22,7 +22,6 @@ from kilnsense.recogniser import Sight, view
 from kilnsense.seeds import derive, generator
 from kilnsense.training.fit import Draw, Examples, FitResult, fit_encoder
 from kilnsense.training.history import Epoch
-from kilnsense.training.objective import build_objective
 from kilnsense.types import Embeddings, Frame, Segmentation, Views
 
 Pair = tuple[Frame, Segmentation]

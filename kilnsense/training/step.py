@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from kilnsense.config import TrainingConfig
 from kilnsense.errors import ConfigError
 from kilnsense.metric.counts import Counts
+from kilnsense.metric.objective import Mining, Objective
 from kilnsense.nets.branches import Encoder
 from kilnsense.training.batch_loss import Batch, batch_loss
-from kilnsense.training.objective import Mining, Objective
 from kilnsense.training.schedule import build_optimizer, set_rate
 from kilnsense.types import Views
 

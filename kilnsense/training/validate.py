@@ -12,11 +12,11 @@ from kilnsense.metric.distances import Distance
 from kilnsense.metric.losses import LOSSES
 from kilnsense.metric.miners import all_triplets
 from kilnsense.metric.neighbours import nearest, nearest_others
+from kilnsense.metric.objective import Objective, PerBranch, shaped
 from kilnsense.metric.ranking import relate
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.encode import encode
 from kilnsense.training.batch_loss import Batch, terms, view_pairs
-from kilnsense.training.objective import Objective, PerBranch, shaped
 from kilnsense.types import Embeddings, Views
 
 NEIGHBOURS = 5

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from kilnsense.assemble import build_objective
 from kilnsense.config import MetricConfig
 from kilnsense.errors import ConfigError
 from kilnsense.training.batch_loss import Batch, BatchLoss, batch_loss
-from kilnsense.training.objective import build_objective
 
 
 def new_batch(count: int = 9, views: int = 3, width: int = 4, classes: int = 3) -> Batch:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from kilnsense.assemble import build_objective
 from kilnsense.config import MetricConfig, TrainingConfig
 from kilnsense.errors import ConfigError, InputError, SourceError
 from kilnsense.nets.branches import Encoder, EncoderPlan, build_encoder
 from kilnsense.nets.encode import encode
 from kilnsense.training.fit import Examples, FitResult, fit_encoder
 from kilnsense.training.history import Epoch
-from kilnsense.training.objective import build_objective
 
 Toy = Callable[..., Examples]
 VECTOR = build_objective(MetricConfig())

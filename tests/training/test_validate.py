@@ -8,8 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from kilnsense.assemble import build_objective
 from kilnsense.config import MetricConfig
-from kilnsense.training.objective import build_objective
 from kilnsense.training.validate import Ruler, Validation, validate
 from kilnsense.types import Embeddings
 

@@ -1,29 +1,22 @@
 """What an encoder is trained for: a distance, what is mined with it, and the loss of that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kilnsense.config import MetricConfig
-from kilnsense.errors import ConfigError
-from kilnsense.metric.distances import DISTANCES, Distance, squared
-from kilnsense.metric.losses import LOSSES, Learned, Loss
+from kilnsense.metric.distances import Distance
+from kilnsense.metric.losses import Learned, Loss
 from kilnsense.metric.margins import Margin
-from kilnsense.metric.miners import MINERS, Miner
-from kilnsense.metric.pair_miners import PAIR_MINERS, PairMiner
-from kilnsense.parts import build
+from kilnsense.metric.miners import Miner
+from kilnsense.metric.pair_miners import PairMiner
 from kilnsense.seeds import derive
 
 PerBranch = Sequence[Learned]
 """Per branch the tensors that the loss itself learns; empty mappings for most losses."""
 
-AS_DRAWN = "as_drawn"
-"""The miner that takes pairs or triplets as the batch was drawn."""
-
 _WITHOUT_MARGIN = ("ratio", "energy", "weighted_l1_bce")
-_ROWS = {"triplets": 3, "pairs": 2, "classes": 0}
 
 
 @dataclass(frozen=True)
@@ -101,55 +94,6 @@ class Objective:
             chance = torch.Generator().manual_seed(derive(seed, f"fit.learned.{branch}"))
             found.append(self.loss.start(width, classes, chance))
         return tuple(found * branches) if self.across else tuple(found)
-
-
-def build_objective(config: MetricConfig) -> Objective:
-    """The objective that a config describes.
-
-    Without a margin it is the loss's own for the distance. The options of the miner go to `miner` alone; a
-    `first_miner` has its defaults. A loss over classes leaves miners and margins alone.
-
-    Raises:
-        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, a
-            `margin_by` that is no colour difference, or a loss over classes across views.
-    """
-    distance = build(DISTANCES, config.distance, {}, kind="metric.distance")
-    if config.squared:
-        distance = squared(distance)
-    loss = build(LOSSES, config.loss, config.loss_options, kind="metric.loss")
-    if loss.over == "classes" and config.views == "across":
-        raise ConfigError(
-            f"metric.views: got 'across', but loss {config.loss!r} compares no two samples; set metric.views "
-            "to within, or take a loss over pairs or triplets"
-        )
-    start = loss.default_margin(distance) if config.margin is None else config.margin
-    mining = _mining(loss, config.miner, config.miner_options, kind="metric.miner")
-    first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
-    return Objective(
-        distance=distance,
-        loss=loss,
-        mining=mining,
-        margin=Margin(start, config.margin_end),
-        first=first,
-        first_epochs=config.first_epochs,
-        margin_by=_colour_difference(config.margin_by) if config.margin_by else None,
-        across=config.views == "across",
-        origin=config.model_dump_json(),
-    )
-
-
-def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) -> Mining:
-    if loss.over == "classes":
-        return Mining(None)
-    tuples = _ROWS[loss.over] if name == AS_DRAWN else 0
-    if loss.over == "pairs":
-        return Mining(build(PAIR_MINERS, name, options, kind=kind), tuples)
-    return Mining(build(MINERS, name, options, kind=kind), tuples)
-
-
-def _colour_difference(name: str) -> Distance:
-    colours = {key: builder for key, builder in DISTANCES.items() if builder().takes == "palette"}
-    return build(colours, name, {}, kind="metric.margin_by")
 
 
 def shaped(rows: Tensor, distance: Distance) -> Tensor:
