@@ -18,7 +18,7 @@ pytorch-metric-learning's float32 run, to 1e-3 (its few triplets on the border d
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anchor_loop
@@ -97,22 +97,25 @@ def built_loss(case: Case) -> Loss:
     return LOSSES[case.loss](**({"bound": BOUND} if case.loss == "energy" else {}))
 
 
-def chosen(case: Case, x: Tensor, labels: Tensor) -> Chosen:
-    """What the library mines from embeddings (N, d); the same at every call."""
+def chooser(case: Case) -> Callable[[Tensor, Tensor], Chosen]:
+    """The library's mining from embeddings (N, d) and labels (N,); a new one makes the same picks."""
     distance, loss = euclidean(), built_loss(case)
     name, _, option = case.mining.partition(":")
-    miner = (MINERS if loss.over == "triplets" else PAIR_MINERS)[name]
     options = {{"all": "kind", "semi_hard": "pick"}[name]: option} if option else {}
-    fixed, drawing = x.detach(), torch.Generator().manual_seed(0)
-    return miner(**options)(
-        distance.matrix(fixed, fixed), relate(labels), margin=loss.default_margin(distance), generator=drawing
-    )
+    miner = (MINERS if loss.over == "triplets" else PAIR_MINERS)[name](**options)
+    margin, drawing = loss.default_margin(distance), torch.Generator().manual_seed(0)
+
+    def choose(x: Tensor, labels: Tensor) -> Chosen:
+        fixed = x.detach()
+        return miner(distance.matrix(fixed, fixed), relate(labels), margin=margin, generator=drawing)
+
+    return choose
 
 
 def ours(case: Case) -> Job:
     """The library's mining and loss."""
-    loss, distance = built_loss(case), euclidean()
-    return lambda x, labels: loss.value(x, chosen(case, x, labels), distance, {})
+    loss, distance, choose = built_loss(case), euclidean(), chooser(case)
+    return lambda x, labels: loss.value(x, choose(x, labels), distance, {})
 
 
 def pml(case: Case, n: int) -> Job | None:
@@ -169,7 +172,7 @@ def check(case: Case, size: tuple[int, int], run: Mapping[str, Result]) -> None:
     `run` holds the results of the timed run, which stand in for float64 where that would take minutes.
     """
     x, labels = sample(*size, torch.float64)
-    own, mined = step(ours(case), x, labels), chosen(case, x, labels)
+    own, mined = step(ours(case), x, labels), chooser(case)(x, labels)
     if size[0] > EXACT_UP_TO and "pml" in run:
         compare(f"{case}, {size}, pytorch-metric-learning", run["ours"], run["pml"])
     elif (peer := pml(case, size[0])) is not None:

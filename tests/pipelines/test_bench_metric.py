@@ -4,7 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -50,9 +50,9 @@ def test_it_prints_one_row_per_case_and_size(bench: ModuleType) -> None:
 def test_all_kinds_of_triplets_and_pairs_occur(bench: ModuleType) -> None:
     for dim in (2, 64, 256):
         x, labels = bench.sample(64, dim)
-        counts = bench.chosen(bench.Case("triplet", "all"), x, labels).counts
+        counts = bench.chooser(bench.Case("triplet", "all"))(x, labels).counts
         assert min(counts.easy, counts.semi_hard, counts.hard) > 100
-        counts = bench.chosen(bench.Case("contrastive", "all"), x, labels).counts
+        counts = bench.chooser(bench.Case("contrastive", "all"))(x, labels).counts
         assert min(counts.genuine, counts.inside, counts.beyond) > 50
 
 
@@ -80,13 +80,16 @@ def test_a_wrong_loss_is_noticed(bench: ModuleType, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_pick_that_is_no_candidate_is_noticed(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = bench.chosen
+    right = bench.chooser
 
-    def wrong(case: object, x: Tensor, labels: Tensor) -> object:
-        mined = right(case, x, labels)
-        return replace(mined, negative=mined.anchor)
+    def wrong(case: object) -> Callable[[Tensor, Tensor], object]:
+        def choose(x: Tensor, labels: Tensor) -> object:
+            mined = right(case)(x, labels)
+            return replace(mined, negative=mined.anchor)
 
-    monkeypatch.setattr(bench, "chosen", wrong)
+        return choose
+
+    monkeypatch.setattr(bench, "chooser", wrong)
     with pytest.raises(bench.DisagreementError, match=r"sample \d+ is no candidate"):
         bench.check(bench.Case("triplet", "random_hard"), SIZE, {})
 
@@ -120,14 +123,14 @@ def test_the_verdict_quotes_the_worst_row(bench: ModuleType) -> None:
 
 def test_the_peak_is_that_of_the_pass(bench: ModuleType) -> None:
     def greedy(x: Tensor, labels: Tensor) -> Tensor:
-        """64 MB for whole batches, next to nothing for the warm-up."""
-        ballast = torch.ones(8_000_000 if len(x) > 40 else 1, dtype=torch.float64)
+        """200 MB for whole batches, more than a heap has left over, and next to nothing for the warm-up."""
+        ballast = torch.ones(25_000_000 if len(x) > 40 else 1, dtype=torch.float64)
         return x.sum() + 0 * ballast.sum()
 
     found = bench.peak_mb(greedy, *bench.sample(50, 2))
     if found is None:
         pytest.skip("this system does not tell its peak memory")
-    assert 60 < found < 80
+    assert 190 < found < 220
 
 
 def test_the_loop_picks_by_definition(bench: ModuleType) -> None:
