@@ -28,6 +28,9 @@ VIEW = "scale:1.0"
 
 _CHUNK = 1000  # pictures whose views are in memory together, where all are embedded
 _BATCH = 250
+_MOST_JUDGED = (
+    2000  # small pictures are cheap to judge, and the choice of the epoch is as sure as they are many
+)
 _PALETTE_STEP = 2  # every second row and column tells the colours of a small picture
 
 Rows = NDArray[np.int64]
@@ -159,7 +162,7 @@ def learn(
     objective = build_objective(config.metric)
     result = fit_encoder(
         encoder.to(device),
-        Examples(make_draw(shown, shift), labels, groups, train, validation),
+        Examples(make_draw(shown, shift), labels, groups, train, validation, _MOST_JUDGED),
         objective,
         config=config.training,
         seed=derive(config.seed, "fit.pictures"),

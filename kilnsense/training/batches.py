@@ -9,9 +9,9 @@ from kilnsense.config import TrainingConfig
 from kilnsense.metric.samplers import pk_batches, tuple_batches
 
 MAX_JUDGED = 400
-"""At most so many validation samples, and so many neighbours, are kept in memory and judged every epoch."""
+"""At most so many validation frames, and so many neighbours, are kept in memory and judged every epoch."""
 
-_FEW = 20  # of a class that is judged among its own kind: more would leave few classes
+_FEW = 5  # of a class that is judged among its own kind: more would leave few classes, and an easy question
 
 Indices = NDArray[np.int64]
 
@@ -55,25 +55,31 @@ def draw_batches(
 
 
 def pick_judged(
-    rows: Indices, labels: NDArray[np.int64], known: NDArray[np.int64], rng: np.random.Generator
+    rows: Indices,
+    labels: NDArray[np.int64],
+    known: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    most: int = MAX_JUDGED,
 ) -> Indices:
-    """At most `MAX_JUDGED` of these rows, at random.
+    """At most so many of these rows, at random.
 
     Samples of classes that have no reference are judged among themselves, so they come in whole classes, at
-    most 20 of each where there are many.
+    most 5 of each where there are many.
 
     Args:
         rows: places in `labels`.
         labels: (N,) of all samples.
         known: the classes that have references; none for samples that judge each other.
         rng: all chance comes from here.
+        most: how many.
     """
-    if len(rows) <= MAX_JUDGED:
+    if len(rows) <= most:
         return rows
     new = rows[~np.isin(labels[rows], known)]
     old = np.setdiff1d(rows, new)
-    room = round(MAX_JUDGED * len(new) / len(rows))
-    chosen = [rng.choice(old, min(len(old), MAX_JUDGED - room), replace=False)]
+    room = round(most * len(new) / len(rows))
+    chosen = [rng.choice(old, min(len(old), most - room), replace=False)]
     classes = rng.permutation(np.unique(labels[new]))
     few = max(_FEW, room // max(1, len(classes)))
     for label in classes:

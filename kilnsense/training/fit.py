@@ -17,7 +17,7 @@ from kilnsense.metric.objective import Objective
 from kilnsense.nets.branches import Encoder
 from kilnsense.nets.layers import seed_dropout
 from kilnsense.seeds import derive, generator
-from kilnsense.training.batches import Indices, draw_batches, pick_judged
+from kilnsense.training.batches import MAX_JUDGED, Indices, draw_batches, pick_judged
 from kilnsense.training.checkpoint import (
     Checkpoint,
     fingerprint,
@@ -49,6 +49,7 @@ class Examples:
         train: rows to learn from.
         validation: rows of other groups to choose the epoch with; empty: the training rows themselves, each
             judged by the others (too good as a score, still good enough to choose an epoch).
+        most_judged: at most so many validation samples, and so many neighbours, are judged every epoch.
     """
 
     draw: Draw
@@ -56,6 +57,7 @@ class Examples:
     groups: NDArray[np.str_]
     train: Indices
     validation: Indices
+    most_judged: int = MAX_JUDGED
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.groups.shape or self.labels.ndim != 1:
@@ -266,7 +268,8 @@ class _Run:
     def _kept(self, rows: Indices, known: Indices, part: str) -> Judged:
         """Views as they are, and labels, of some of these rows."""
         labels = self.examples.labels
-        rows = pick_judged(rows, labels, known, generator(self.seed, f"fit.{part}"))
+        chance, most = generator(self.seed, f"fit.{part}"), self.examples.most_judged
+        rows = pick_judged(rows, labels, known, chance, most=most)
         return self.examples.draw(rows, None), labels[rows]
 
     def _keep(self, epoch: Epoch) -> None:

@@ -48,13 +48,14 @@ def test_many_samples_of_known_classes_are_judged_at_random() -> None:
     kept = pick_judged(rows, labels, np.arange(10), np.random.default_rng(0))
     assert len(kept) == len(np.unique(kept)) == MAX_JUDGED
     assert kept.max() < 5_000
+    assert len(pick_judged(rows, labels, np.arange(10), np.random.default_rng(0), most=2_000)) == 2_000
 
 
 def test_new_classes_are_judged_whole() -> None:
     """Of 500 classes of 20 samples each a random 400 would hold less than one of each."""
     labels = np.repeat(np.arange(500), 20)
     kept = pick_judged(np.arange(10_000), labels, np.zeros(0, np.int64), np.random.default_rng(0))
-    assert np.unique(labels[kept], return_counts=True)[1].tolist() == [20] * 20
+    assert np.unique(labels[kept], return_counts=True)[1].tolist() == [5] * 80
     few = pick_judged(np.arange(10_000), labels // 250, np.zeros(0, np.int64), np.random.default_rng(0))
     assert np.bincount(labels[few] // 250).tolist() == [200, 200]
 
@@ -63,4 +64,4 @@ def test_known_and_new_classes_share_the_room() -> None:
     labels = np.concatenate([np.zeros(600, np.int64), 1 + np.arange(200) // 20])
     kept = pick_judged(np.arange(800), labels, np.zeros(1, np.int64), np.random.default_rng(0))
     assert (labels[kept] == 0).sum() == 300
-    assert np.unique(labels[kept], return_counts=True)[1].tolist() == [300] + [20] * 5
+    assert np.unique(labels[kept], return_counts=True)[1].tolist() == [300] + [10] * 10
