@@ -1,7 +1,8 @@
-"""Collections of small grey pictures: IDX files with a test part, and archives of handwritten characters.
+"""Collections of small grey pictures: IDX files with a test part, and handwritten characters.
 
 The IDX format is that of the MNIST family (LeCun, Cortes, Burges): a magic number, the sizes as big-endian
-32-bit numbers, then the bytes. The archives are NumPy's .npz, read member by member without pickle.
+32-bit numbers, then the bytes. Characters come as Omniglot is published, a folder of pictures for each, or in
+NumPy's .npz archives, read member by member without pickle.
 """
 
 import gzip
@@ -18,7 +19,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from kilnsense.errors import ConfigError, InputError, SourceError
+from kilnsense.data.folders import list_images
+from kilnsense.errors import ConfigError, ImageError, InputError, SourceError
+from kilnsense.image.decode import decode
 
 _IMAGES, _LABELS = 0x803, 0x801  # unsigned bytes with three axes, and with one
 _MOST_BYTES = 4 << 30
@@ -90,17 +93,33 @@ def read_idx(root: str, part: Literal["train", "t10k"], classes: tuple[str, ...]
 
 
 def read_characters(root: str, part: Literal["background", "evaluation"]) -> Pictures:
-    """One part of a folder of characters, ``images_<part>.npz``: the ink bright on black, as in IDX files.
+    """One part of a collection of characters, as bright ink on black like that of IDX files.
 
-    The archive holds `images` (..., H, W), bool with True where the paper is, and `labels` (...), whole
-    numbers. A character is named by its number.
+    Read is the archive ``images_<part>.npz`` where there is one, else the folder ``images_<part>``:
+
+    - The folder holds ``<alphabet>/<character>/<picture>``, dark ink on light paper, as Omniglot is published
+      (Lake, Salakhutdinov, Tenenbaum, Science 350, 2015). A character is named ``<alphabet>/<character>``.
+    - The archive holds `images` (..., H, W), bool with True where the paper is, and `labels` (...), whole
+      numbers. A character is named by its number.
 
     Raises:
         ConfigError: no folder is named.
-        SourceError: the file is missing or damaged, or lacks one of the arrays.
-        InputError: the arrays are not of these kinds, or do not fit.
+        SourceError: neither is there, or what is there is damaged or lacks one of the arrays.
+        InputError: the arrays are not of these kinds or do not fit; the pictures lie elsewhere than in
+            folders of characters in folders of alphabets, or differ in size.
     """
-    path = _folder(root, "images_background.npz and images_evaluation.npz") / f"images_{part}.npz"
+    folder = _folder(root, "images_background and images_evaluation") / f"images_{part}"
+    if (archive := folder.with_suffix(".npz")).exists():
+        return _characters_of_archive(archive)
+    if folder.is_dir():
+        return _characters_of_folder(folder)
+    raise SourceError(
+        f"{root}: holds neither the folder {folder.name} nor {archive.name}; set data.root to the folder "
+        "that does, and unpack what is packed"
+    )
+
+
+def _characters_of_archive(path: Path) -> Pictures:
     images, labels = _read_member(path, "images"), _read_member(path, "labels")
     if images.dtype != np.bool_ or images.ndim < 3 or not images.size:
         raise InputError(
@@ -116,6 +135,44 @@ def read_characters(root: str, part: Literal["background", "evaluation"]) -> Pic
     ink = np.logical_not(images, out=images).reshape(-1, *images.shape[-2:]).view(np.uint8)
     np.multiply(ink, 255, out=ink)
     return Pictures(ink, numbers.reshape(-1).astype(np.int64), tuple(str(name) for name in names))
+
+
+def _characters_of_folder(folder: Path) -> Pictures:
+    paths = list_images(folder)
+    names = []
+    for path in paths:
+        place = path.relative_to(folder)
+        if len(place.parts) != 3:
+            raise InputError(
+                f"{folder}: holds {place.as_posix()}, allowed: <alphabet>/<character>/<picture>; move the "
+                "file there or away"
+            )
+        names.append(place.parent.as_posix())
+    if not paths:
+        raise InputError(f"{folder}: holds no pictures, needed: <alphabet>/<character>/<picture>")
+    first = _read_ink(paths[0])
+    images = np.empty((len(paths), *first.shape), np.uint8)
+    for path, image in zip(paths, images, strict=True):
+        ink = _read_ink(path)
+        if ink.shape != first.shape:
+            raise InputError(
+                f"{path}: the picture is {ink.shape[1]} x {ink.shape[0]} pixels, others are "
+                f"{first.shape[1]} x {first.shape[0]}, allowed: one size; bring them to one"
+            )
+        image[:] = ink
+    classes, labels = np.unique(names, return_inverse=True)
+    return Pictures(images, labels.astype(np.int64), tuple(str(name) for name in classes))
+
+
+def _read_ink(path: Path) -> NDArray[np.uint8]:
+    """(H, W) of a picture of dark ink on light paper: how dark it is. Raises SourceError."""
+    try:
+        frame = decode(path)
+    except ImageError as error:
+        raise SourceError(
+            f"{path}: cannot be read ({error}); fetch the file again, or take it away"
+        ) from error
+    return np.asarray(255 - cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def resize(pictures: Pictures, size: int) -> Pictures:
@@ -193,7 +250,5 @@ def _read_member(path: Path, name: str) -> NDArray[Any]:
             with archive.open(f"{name}.npy") as file:
                 array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
                 return array
-    except FileNotFoundError as error:
-        raise SourceError(f"{path}: is not there; set data.root to the folder that holds it") from error
     except _READ_ERRORS as error:
         raise SourceError(f"{path}: cannot be read ({error}); fetch the file again") from error

@@ -6,6 +6,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.lib import format as npy
@@ -83,7 +84,9 @@ def test_a_cut_or_plain_gzip_file_is_refused(tmp_path: Path) -> None:
 def test_missing_files_and_no_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"holds neither train-images-idx3-ubyte nor .*\.gz; set data.root"):
         read_idx(str(tmp_path), "train", NAMES)
-    with pytest.raises(SourceError, match=r"images_background.npz: is not there; set data.root"):
+    with pytest.raises(
+        SourceError, match=r"neither the folder images_background nor images_background.npz; set data.root"
+    ):
         read_characters(str(tmp_path), "background")
     with pytest.raises(ConfigError, match=r"data.root: got no folder; give the one that holds the IDX files"):
         read_idx("", "train", NAMES)
@@ -117,6 +120,62 @@ def test_archives_that_do_not_fit_are_refused(
     write_npz(tmp_path / "images_evaluation.npz", **arrays)
     with pytest.raises((SourceError, InputError), match=message):
         read_characters(str(tmp_path), "evaluation")
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes())
+
+
+def test_characters_come_from_folders_of_alphabets_as_they_are_published(tmp_path: Path) -> None:
+    """One pixel of ink in each picture: its column tells the character, its row the picture."""
+    places = [("Greek", "character02", 1), ("Greek", "character01", 2), ("Early_Aramaic", "character01", 3)]
+    for alphabet, character, column in places:
+        for row in (2, 0):
+            paper = np.full((4, 5), 255, np.uint8)
+            paper[row, column] = 0
+            write_png(tmp_path / "images_evaluation" / alphabet / character / f"07_{row:02}.png", paper)
+    (tmp_path / "images_evaluation" / ".DS_Store").write_bytes(b"\0")
+    got = read_characters(str(tmp_path), "evaluation")
+    assert got.classes == ("Early_Aramaic/character01", "Greek/character01", "Greek/character02")
+    assert got.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [tuple(np.argwhere(image)[0]) for image in got.images] == [
+        (row, column) for column in (3, 2, 1) for row in (0, 2)
+    ]
+    assert int(got.images.sum()) == 6 * 255
+    paper = np.ones((2, 4, 4), np.bool_)
+    paper[:, 0, 0] = False
+    write_npz(tmp_path / "images_evaluation.npz", images=paper, labels=np.array([4, 6]))
+    assert read_characters(str(tmp_path), "evaluation").classes == ("4", "6")
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "message"),
+    [
+        ("Greek/stray.png", np.zeros((4, 5)), "holds Greek/stray.png, allowed: <alphabet>/<character>/"),
+        ("a/b/c/0.png", np.zeros((4, 5)), "holds a/b/c/0.png, allowed: <alphabet>/<character>/<picture>"),
+        ("Greek/other/0.png", np.zeros((4, 6)), r"0.png: the picture is 6 x 4 pixels, others are 5 x 4"),
+        ("Greek/other/0.png", None, r"0.png: cannot be read \(.*\); fetch the file again, or take it away"),
+    ],
+)
+def test_folders_of_characters_that_do_not_fit_are_refused(
+    tmp_path: Path, name: str, pixels: np.ndarray | None, message: str
+) -> None:
+    write_png(tmp_path / "images_background/Greek/character01/0.png", np.full((4, 5), 255, np.uint8))
+    path = tmp_path / "images_background" / name
+    if pixels is None:
+        path.parent.mkdir()
+        path.write_text("of no picture", encoding="utf-8")
+    else:
+        write_png(path, pixels.astype(np.uint8))
+    with pytest.raises((SourceError, InputError), match=message):
+        read_characters(str(tmp_path), "background")
+
+
+def test_an_empty_folder_of_characters_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images_background" / "Greek").mkdir(parents=True)
+    with pytest.raises(InputError, match="images_background: holds no pictures, needed: <alphabet>/"):
+        read_characters(str(tmp_path), "background")
 
 
 def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
