@@ -13,6 +13,7 @@ from kilnsense.classify.models import CLASSIFIERS
 from kilnsense.config import Config, StudyConfig, Variant, overlay
 from kilnsense.errors import ConfigError
 from kilnsense.parts import pick
+from kilnsense.study.unread import AS_DRAWN, TUPLES, check_sections, draws_tuples
 
 NEAREST = "nearest"
 """The judge that looks at the nearest samples by the distance that was trained for."""
@@ -49,9 +50,11 @@ def plan_trials(study: StudyConfig) -> tuple[Trial, ...]:
     Every trial's config has been built and its parts checked when this returns.
 
     Raises:
-        ConfigError: an unknown judge; a combination that does not fit, named with what to change.
+        ConfigError: an unknown judge; a path that nothing in the study reads; a combination that does not
+            fit, named with what to change.
     """
     check_judges(study)
+    check_sections(study)
     # Of a variant its name speaks; of the grid only what varies.
     axes = axis_names([path for path, values in study.grid.items() if len(values) > 1])
     trials: list[Trial] = []
@@ -63,7 +66,12 @@ def plan_trials(study: StudyConfig) -> tuple[Trial, ...]:
         folder = _fresh(_slug(label), names)
         for seed in study.seeds:
             trial = Trial(f"{folder}_s{seed}", label, variant.name, settings, seed)
-            trial_config(study, trial)
+            config = trial_config(study, trial)
+            if TUPLES in settings and not draws_tuples(config):
+                raise ConfigError(
+                    f"study {study.name}, trial {label}: {TUPLES} is read by miner {AS_DRAWN} alone; set it "
+                    f"in variants that set metric.miner to {AS_DRAWN}"
+                )
             trials.append(trial)
     return tuple(trials)
 

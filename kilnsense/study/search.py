@@ -1,9 +1,11 @@
 """A search for the best settings: variants, grid and ranges as one space, drawn from by Optuna's TPE.
 
 TPE: Bergstra, Bardenet, Bengio, Kegl, "Algorithms for hyper-parameter optimization", NIPS 2011. What counts
-is the validation of a draw's first seed; nobody looks at its test scores. The best draw is then trained with
-the other seeds too, and its test scores are reported. Draws lie in a journal in the run's folder. The sampler
-of a draw is seeded by the number of draws before it, so a search that was killed goes on as if undisturbed.
+is the validation of a draw's first seed. The best draw is then trained with the other seeds too, and its test
+scores are reported. Those of the other draws stay in their trials' files: no choice looks at test scores. The
+search chooses networks; every judge of the study is then compared on the winner. Draws lie in a journal in
+the run's folder. The sampler of a draw is seeded by the number of draws before it, so a search that was
+killed goes on as if undisturbed.
 """
 
 import json
@@ -22,6 +24,7 @@ from kilnsense.errors import ConfigError
 from kilnsense.seeds import derive
 from kilnsense.study.plan import Trial, overlap, plan_trials, study_variants, trial_config
 from kilnsense.study.run import Tally, Watch, finish
+from kilnsense.study.unread import AS_DRAWN, TUPLES, draws_tuples
 from kilnsense.study.workers import Finished, Task, Workers, read_finished
 
 JOURNAL = "search.journal"
@@ -125,11 +128,18 @@ def check_space(study: StudyConfig) -> None:
                     f"study {study.name}: search draws {path}, which a variant or the grid sets; take one out"
                 )
     first = {path: values[0] for path, values in study.grid.items()}
+    configs = []
     for variant in variants:
         for path, space in _drawn(study, variant).items():
             for value in _ends(space):
                 settings = {**variant.settings, **first, path: value}
-                trial_config(study, Trial("", f"{path} {value}", variant.name, settings, study.seeds[0]))
+                trial = Trial("", f"{path} {value}", variant.name, settings, study.seeds[0])
+                configs.append(trial_config(study, trial))
+    if TUPLES in study.search and not any(map(draws_tuples, configs)):
+        raise ConfigError(
+            f"study {study.name}: search draws {TUPLES}, which miner {AS_DRAWN} alone reads; add {AS_DRAWN} "
+            "to what search draws for metric.miner, or take it out"
+        )
 
 
 @contextmanager

@@ -83,6 +83,38 @@ def test_short_words() -> None:
     assert len(short_value("z" * 99)) == 28
 
 
+@pytest.mark.parametrize("place", ["grid", "search"])
+@pytest.mark.parametrize(
+    ("task", "path", "message"),
+    [
+        ("frames", "classifier.kind", "nothing in a study of task frames reads; name classifiers in judges"),
+        ("frames", "decide.folds", "nothing in a study of task frames reads; take it out"),
+        ("pictures", "fusion.kind", "task pictures reads; .* only task frames has"),
+        ("one_shot", "segment.restarts", "task one_shot reads; .* only task frames has"),
+        ("pictures", "quality", "task pictures reads"),
+        ("one_shot", "image.width", "task one_shot reads"),
+    ],
+)
+def test_a_path_that_nothing_reads_is_refused(place: str, task: str, path: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"study try: {place} sets {path}, which .*{message}"):
+        plan_trials(study(**{"task": task, place: {path: [1, 2]}}))
+    with pytest.raises(ConfigError, match=f"variant 'v' sets {path}, which .*{message}"):
+        plan_trials(study(task=task, variants=[{"name": "v", "settings": {path: 1}}]))
+
+
+def test_frames_may_vary_how_they_are_seen() -> None:
+    assert len(plan_trials(study(task="frames", grid={"fusion.kind": ["concat", "pca"]}))) == 4
+
+
+def test_tuples_are_varied_only_where_they_are_drawn() -> None:
+    drawn = {"name": "drawn", "settings": {"metric.miner": "as_drawn", "training.tuples": 8}}
+    assert len(plan_trials(study(variants=[drawn, {"name": "mined"}]))) == 4
+    with pytest.raises(
+        ConfigError, match=r"trial mined, tuples 8: training\.tuples is read by miner as_drawn"
+    ):
+        plan_trials(study(variants=[{"name": "mined"}], grid={"training.tuples": [8, 16]}))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -140,11 +140,20 @@ def test_a_killed_search_goes_on_as_if_undisturbed(fake: Task, make_study: MakeS
         ({"search": {"metric.loss": ["triplet", "tripel"]}}, "trial metric.loss tripel: .*'tripel'"),
         ({"search": {"metric": [{}]}}, "search draws metric, which a variant or the grid sets; take one out"),
         ({"judges": ["x"]}, "judges: got 'x'"),
+        (
+            {"search": {"classifier.kind": ["svm"]}},
+            "search sets classifier.kind, .*name classifiers in judges",
+        ),
+        ({"search": {"training.tuples": [8, 16]}}, "draws training.tuples, which miner as_drawn alone reads"),
     ],
 )
 def test_the_space_is_checked_before_any_work(make_study: MakeStudy, values: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_space(make_study(**values))
+
+
+def test_tuples_are_drawn_where_their_miner_may_be(make_study: MakeStudy) -> None:
+    check_space(make_study(search={"training.tuples": [8, 16], "metric.miner": ["as_drawn", "all"]}, grid={}))
 
 
 def test_the_ranges_that_come_by_default_give_way(make_study: MakeStudy) -> None:
