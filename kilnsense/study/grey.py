@@ -1,5 +1,6 @@
 """Small grey pictures as the one view of an encoder: drawn in batches, learned from, embedded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from kilnsense.assemble import build_objective, make_encoder
 from kilnsense.config import Config
 from kilnsense.data.pictures import Pictures, resize
-from kilnsense.errors import ConfigError
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.image.colour import srgb_to_lab
 from kilnsense.metric.distances import Distance
 from kilnsense.metric.objective import Objective, shaped
@@ -28,9 +29,9 @@ VIEW = "scale:1.0"
 
 _CHUNK = 1000  # pictures whose views are in memory together, where all are embedded
 _BATCH = 250
-_MOST_JUDGED = (
-    2000  # small pictures are cheap to judge, and the choice of the epoch is as sure as they are many
-)
+# Small pictures are cheap to judge, and the choice of the epoch is as sure as they are many.
+_MOST_JUDGED = 2000
+_NAMED = 4  # classes that a message names
 _PALETTE_STEP = 2  # every second row and column tells the colours of a small picture
 
 Rows = NDArray[np.int64]
@@ -103,7 +104,8 @@ def check_view(config: Config, *, task: str) -> None:
     """Checks what a task of pictures needs.
 
     Raises:
-        ConfigError: the branches see something else than whole pictures, or nothing is learned or validated.
+        ConfigError: the branches see something else than whole pictures, nothing is learned or validated, or
+            the margin goes by palettes that no head takes.
     """
     branches, training = config.branches, config.training
     for key, got, allowed in (
@@ -118,6 +120,40 @@ def check_view(config: Config, *, task: str) -> None:
             f"task {task}: training.validation_share: got 0, allowed: above 0; a study compares networks by "
             "samples that are neither trained on nor reported"
         )
+    if config.metric.margin_by and branches.head != "palette":
+        raise ConfigError(
+            f"task {task}: metric.margin_by: got {config.metric.margin_by!r} with branches.head "
+            f"{branches.head}, whose pictures come without palettes; leave metric.margin_by empty, or take "
+            "branches.head palette with a colour difference"
+        )
+
+
+def samples_needed(config: Config) -> int:
+    """Samples of each class that batches need: an anchor and a positive, or as many as they hold of it."""
+    objective = build_objective(config.metric)
+    mined = [objective.mining, *([objective.first] if objective.first_epochs else [])]
+    return 2 if all(mining.tuples for mining in mined) else config.training.samples_per_class
+
+
+def check_counts(labels: Rows, names: Sequence[str], needed: int, *, where: str, remedy: str) -> None:
+    """Checks that there are so many samples of each class.
+
+    Args:
+        labels: (N,) indices into `names`.
+        names: of all classes.
+        needed: so many of each.
+        where, remedy: what was looked at, and what to do: the ends of the message.
+
+    Raises:
+        InputError: names the first few classes with fewer.
+    """
+    counts = np.bincount(labels, minlength=len(names))
+    short = np.flatnonzero(counts < needed)
+    if not len(short):
+        return
+    listed = ", ".join(f"{names[label]!r} has {counts[label]}" for label in short[:_NAMED])
+    more = f" and {len(short) - _NAMED} more have too few" if len(short) > _NAMED else ""
+    raise InputError(f"{where}: class {listed}{more}, needed: {needed} pictures of each class; {remedy}")
 
 
 def show(pictures: Pictures, *, size: int, head: str, colours: int) -> Shown:

@@ -7,11 +7,21 @@ import numpy as np
 import torch
 
 from kilnsense.config import Config, StudyConfig
-from kilnsense.data.pictures import read_characters
+from kilnsense.data.pictures import Pictures, read_characters
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.metric.one_shot import OneShot, one_shot
 from kilnsense.seeds import derive, generator
-from kilnsense.study.grey import Embedded, Learner, Rows, Shown, check_view, learn, show
+from kilnsense.study.grey import (
+    Embedded,
+    Learner,
+    Rows,
+    Shown,
+    check_counts,
+    check_view,
+    learn,
+    samples_needed,
+    show,
+)
 from kilnsense.study.outcome import Outcome, Points, Score
 from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
@@ -21,7 +31,7 @@ TURNS = 4
 """Quarter turns of a character, itself among them (Santoro et al., ICML 2016: each is a class of its own)."""
 
 SHOWN = 10
-"""Characters of each part that are drawn in the plane."""
+"""Upright characters of each part that are drawn in the plane."""
 
 
 def prepare_one_shot(study: StudyConfig) -> Prepared:
@@ -31,22 +41,19 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
     chosen and the outcome's validation is measured. Its score are N-way one-shot trials on the evaluation
     characters, of which nothing was ever seen (Lake et al. 2011; Vinyals et al. 2016): one asked picture,
     one known picture of each of N characters, the nearest known one is the answer. All characters may meet,
-    also those of different alphabets. Training pictures are moved by up to `augment.shift`.
+    also those of different alphabets. The notes hold the ends of each score's 95 % interval (``20-way low``).
+    Of `augment` only `shift` is read: training pictures are moved by up to that share of their side.
 
     Raises:
         ConfigError: the base does not fit the task.
-        SourceError, InputError: see `read_characters`; too few evaluation characters.
+        SourceError, InputError: see `read_characters`; too few evaluation characters, or a character with
+            too few pictures.
     """
     check_view(study.base, task=study.task)
     if study.judges != (NEAREST,):
         raise ConfigError(f"task one_shot: judges: got {list(study.judges)}, allowed: [{NEAREST}]")
-    background = read_characters(study.base.data.root, "background")
-    evaluation = read_characters(study.base.data.root, "evaluation")
-    if (most := max(study.one_shot.ways)) > len(evaluation.classes):
-        raise InputError(
-            f"task one_shot: {most}-way trials of {len(evaluation.classes)} evaluation characters; "
-            "lower one_shot.ways"
-        )
+    background, evaluation = _read(study)
+    turns = TURNS if study.one_shot.rotations else 1
 
     @cache
     def shown(size: int, colours: int, head: str) -> tuple[Shown, Shown]:
@@ -59,9 +66,15 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
         check_view(config, task=study.task)
         if config.data != study.base.data:
             raise ConfigError("task one_shot: a trial changes data; set it in the base")
+        check_counts(
+            background.labels,
+            background.classes,
+            samples_needed(config),
+            where="task one_shot: background characters",
+            remedy="lower training.samples_per_class, add pictures of it, or leave the character out",
+        )
         branches = config.branches
         known, asked = shown(branches.size, branches.colours, branches.head)
-        turns = TURNS if study.one_shot.rotations else 1
         known, labels = turned(known, background.labels, turns)
         labels, split = split_characters(labels, config, turns=turns)
         with limited_threads(config.training.threads):
@@ -77,6 +90,26 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
             return _judge(study, config, learner, (known, labels, split), (asked, evaluation.labels))
 
     return run
+
+
+def _read(study: StudyConfig) -> tuple[Pictures, Pictures]:
+    """Background and evaluation characters, enough of them and of each."""
+    background = read_characters(study.base.data.root, "background")
+    evaluation = read_characters(study.base.data.root, "evaluation")
+    if (most := max(study.one_shot.ways)) > len(evaluation.classes):
+        raise InputError(
+            f"task one_shot: {most}-way trials of {len(evaluation.classes)} evaluation characters; "
+            "lower one_shot.ways"
+        )
+    for part, pictures in (("background", background), ("evaluation", evaluation)):
+        check_counts(
+            pictures.labels,
+            pictures.classes,
+            2,
+            where=f"task one_shot: {part} characters",
+            remedy="one is asked about and another known: add pictures of it, or leave the character out",
+        )
+    return background, evaluation
 
 
 def turned(shown: Shown, labels: Rows, turns: int) -> tuple[Shown, Rows]:
@@ -126,17 +159,16 @@ def _judge(
     shown, labels, (train, validation) = background
     asked, truth = learner.embed(evaluation[0]), evaluation[1]
     values: dict[str, float] = {}
+    notes = {"best epoch": float(learner.result.best.number), "trials": float(study.one_shot.trials)}
     for ways in study.one_shot.ways:
         found = _one_shot(study, config, learner, (asked, truth), ways)
-        values |= {
-            f"{ways}-way": found.accuracy,
-            f"{ways}-way low": found.low,
-            f"{ways}-way high": found.high,
-        }
+        values[f"{ways}-way"] = found.accuracy
+        notes |= {f"{ways}-way low": found.low, f"{ways}-way high": found.high}
     held = (learner.embed(shown, validation), labels[validation])
     ways = min(max(study.one_shot.ways), len(np.unique(held[1])))
-    few = train[labels[train] < SHOWN]
-    points, classes = _points((learner.embed(shown, few), labels[few]), (asked, truth), config)
+    turns = TURNS if study.one_shot.rotations else 1
+    few = train[(labels[train] < SHOWN * turns) & (labels[train] % turns == 0)]  # upright ones
+    points, classes = _points((learner.embed(shown, few), labels[few] // turns), (asked, truth), config)
     return Outcome(
         scores=(Score("embedding", NEAREST, values),),
         validation=_one_shot(study, config, learner, held, ways).accuracy,
@@ -144,7 +176,7 @@ def _judge(
         points=points,
         classes=classes,
         images_per_second=training_speed([learner.result.history]),
-        notes={"best epoch": float(learner.result.best.number), "trials": float(study.one_shot.trials)},
+        notes=notes,
     )
 
 

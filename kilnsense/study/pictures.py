@@ -15,7 +15,17 @@ from kilnsense.data.pictures import Pictures, read_idx
 from kilnsense.errors import ConfigError
 from kilnsense.metric.neighbours import nearest
 from kilnsense.seeds import generator
-from kilnsense.study.grey import Embedded, Learner, Rows, Shown, check_view, learn, show
+from kilnsense.study.grey import (
+    Embedded,
+    Learner,
+    Rows,
+    Shown,
+    check_counts,
+    check_view,
+    learn,
+    samples_needed,
+    show,
+)
 from kilnsense.study.outcome import Outcome, Score
 from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
@@ -32,18 +42,26 @@ def prepare_pictures(study: StudyConfig) -> Prepared:
     """Reads the IDX files of `base.data.root`; their labels are named by `base.classes`.
 
     A trial learns from the training part without a share of each class, which chooses the epoch and gives
-    the outcome's validation: the accuracy of the nearest. Its scores are accuracies on the whole test part:
+    the outcome's validation: the accuracy of the nearest, a little too good, as it had a say in the choice.
+    Its scores are accuracies on the whole test part:
     of the nearest training embeddings by the distance that was trained for, of classifiers on the embeddings,
     and of the class layer (judge ``head``) where a loss over classes has learned one. Pictures are shown as
     they are: nothing is augmented.
 
     Raises:
         ConfigError: the base does not fit the task.
-        SourceError, InputError: see `read_idx`.
+        SourceError, InputError: see `read_idx`; a class with too few pictures to learn from.
     """
     check_view(study.base, task=study.task)
     train = read_idx(study.base.data.root, "train", study.base.classes)
     test = read_idx(study.base.data.root, "t10k", study.base.classes)
+    check_counts(
+        train.labels,
+        train.classes,
+        3,
+        where="task pictures: part train",
+        remedy="one is for validation and two to learn from: add pictures, or leave the class out",
+    )
 
     @cache
     def shown(size: int, colours: int, head: str) -> tuple[Shown, Shown]:
@@ -59,6 +77,13 @@ def prepare_pictures(study: StudyConfig) -> Prepared:
         known, asked = shown(branches.size, branches.colours, branches.head)
         with limited_threads(config.training.threads):
             split = split_pictures(train.labels, config)
+            check_counts(
+                train.labels[split[0]],
+                train.classes,
+                samples_needed(config),
+                where="task pictures: part train, once validation has its share",
+                remedy="lower training.samples_per_class or training.validation_share, or add pictures",
+            )
             learner = learn(config, known, train.labels, split, checkpoints=checkpoints, progress=progress)
             return _judge(study, config, learner, (known, train), (asked, test), split)
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from kilnsense.config import Config, overlay
 from kilnsense.data.pictures import Pictures
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.image.colour import srgb_to_lab
-from kilnsense.study.grey import Shown, make_draw, show
+from kilnsense.study.grey import Shown, check_counts, check_view, make_draw, samples_needed, show
 
 
 @pytest.fixture
@@ -55,3 +57,33 @@ def test_without_a_shift_training_sees_the_pictures_as_they_are(pictures: Pictur
     shown = Shown(pictures.images, np.zeros((12, 1, 0, 3), np.float32))
     seen = make_draw(shown, 0.0)(np.array([4]), np.random.default_rng(0))
     np.testing.assert_array_equal(seen.pixels[0, 0, :, :, 1], pictures.images[4])
+
+
+def test_classes_with_too_few_samples_are_named_by_their_own_names() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 3])
+    names = ("shirt", "shoe", "bag", "coat")
+    check_counts(labels, names, 0, where="x", remedy="y")
+    with pytest.raises(
+        InputError, match=r"^here: class 'bag' has 0, 'coat' has 1, needed: 2 pictures .*; y$"
+    ):
+        check_counts(labels, names, 2, where="here", remedy="y")
+    with pytest.raises(InputError, match="'3' has 0 and 5 more have too few, needed: 1 "):
+        check_counts(labels[:0], tuple("012345678"), 1, where="here", remedy="y")
+
+
+def test_batches_need_what_they_hold_of_a_class() -> None:
+    config = overlay(Config(), {"training.samples_per_class": 6}, origin="test")
+    assert samples_needed(config) == 6
+    drawn = overlay(config, {"metric.miner": "as_drawn"}, origin="test")
+    assert samples_needed(drawn) == 2
+    first = {"metric.first_miner": "all", "metric.first_epochs": 1}
+    assert samples_needed(overlay(drawn, first, origin="test")) == 6
+
+
+def test_a_margin_by_palettes_needs_a_head_of_palettes() -> None:
+    plain = {"branches.views": ("scale:1.0",), "branches.mode": "crop", "metric.margin_by": "cie76"}
+    config = overlay(Config(), plain, origin="test")
+    with pytest.raises(ConfigError, match=r"task pictures: metric.margin_by: got 'cie76' .* leave .* empty"):
+        check_view(config, task="pictures")
+    colours = {"branches.head": "palette", "metric.distance": "cie76"}
+    check_view(overlay(config, colours, origin="test"), task="pictures")

@@ -193,6 +193,19 @@ def test_a_base_that_does_not_fit_is_refused_before_anything_is_read(
         prepare_pictures(study(tmp_path / "nowhere", **settings))
 
 
+def test_a_class_that_could_not_be_learned_is_named(root: Path, tmp_path: Path) -> None:
+    images, labels = tiles(120, 0)
+    write(tmp_path, "t10k", *tiles(45, 1))
+    for left, needed in ((0, 3), (1, 3), (2, 3), (5, 8)):  # 8 in a batch; of 5 one goes to validation
+        rows = np.concatenate([np.flatnonzero(labels != 1), np.flatnonzero(labels == 1)[:left]])
+        write(tmp_path, "train", images[rows], labels[rows])
+        kept = 4 if left == 5 else left
+        with pytest.raises(InputError, match=f"part train.* class 'rising' has {kept}, needed: {needed} "):
+            run(study(tmp_path))
+    few = {"training.samples_per_class": 4, "training.epochs": 1, "training.batches_per_epoch": 1}
+    assert run(study(tmp_path, **few)).histories[0].epochs
+
+
 def test_data_that_do_not_fit_are_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds neither train-images-idx3-ubyte"):
         prepare_pictures(study(tmp_path))
