@@ -1,11 +1,14 @@
-"""What kinds of triplets or pairs a miner chose: the figures that show whether a batch still teaches."""
+"""What kinds of triplets or pairs a batch holds: the figures that show whether it still teaches."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Chosen triplets and pairs by kind; those of several batches or branches are added up.
+    """Triplets and pairs by kind; those of several batches or branches are added up.
+
+    They are those of the whole batch wherever the miner knows them all, so that they say how training goes
+    and not what the miner is after; `Mined.counts` and `Pairs.counts` name the miners that do not.
 
     Attributes:
         easy, semi_hard, hard: triplets, as `ranking` defines them.

@@ -26,13 +26,15 @@ Pick = Literal["random", "nearest"]
 
 @dataclass(frozen=True)
 class Mined:
-    """Triplets chosen from a batch of N, and what kinds they are.
+    """Triplets chosen from a batch of N, and of what kinds all are that it holds.
 
     Attributes:
         anchor, positive, negative: (T,) int64, rows of the batch; empty where `every` stands for them.
         margin: what a loss is to use, in the unit of the distance: a number, or (T,) with one per triplet.
         valid: how many triplets the batch holds.
-        counts: how many of the chosen ones are of each kind.
+        counts: how many of all valid ones are of each kind, whichever were chosen. Of the chosen ones alone
+            where the miner ranks nothing, as the count would cost as much as the choice or more: of `random`
+            (a sample of all), `batch_hard` (each anchor's worst case) and `as_drawn`.
         every: None, or all triplets of a kind without a list.
     """
 
@@ -46,8 +48,11 @@ class Mined:
 
     @property
     def chosen(self) -> int:
-        """How many triplets were chosen; 0 means that the batch teaches nothing."""
-        return self.counts.total
+        """How many triplets the loss learns from; 0 means that the batch teaches nothing."""
+        if self.every is None:
+            return len(self.anchor)
+        of = {"all": self.counts.total, "semi_hard": self.counts.semi_hard, "hard": self.counts.hard}
+        return of[self.every.kind]
 
 
 class Miner(Protocol):
@@ -102,8 +107,7 @@ def hardest(
     """For each anchor and positive the negative with the largest hinge, where that is hard or semi-hard."""
     check_batch(distances, relation, margin)
     ranking = rank(distances, relation, margin)
-    keep = ranking.inside > 0
-    return _picked(distances, relation, ranking, (keep, torch.zeros_like(ranking.hard)), margin)
+    return _picked(relation, ranking, (ranking.inside > 0, torch.zeros_like(ranking.hard)), margin)
 
 
 def random_hard(
@@ -113,7 +117,7 @@ def random_hard(
     check_batch(distances, relation, margin)
     ranking = rank(distances, relation, margin)
     place = _draw(torch.zeros_like(ranking.hard), ranking.inside, generator)
-    return _picked(distances, relation, ranking, (ranking.inside > 0, place), margin)
+    return _picked(relation, ranking, (ranking.inside > 0, place), margin)
 
 
 def semi_hard(
@@ -133,7 +137,7 @@ def semi_hard(
     if isinstance(margin, Tensor):
         return _semi_hard_by_margins(distances, relation, ranking, margin, generator, pick)
     place = ranking.hard if pick == "nearest" else _draw(ranking.hard, ranking.inside, generator)
-    return _picked(distances, relation, ranking, (ranking.inside > ranking.hard, place), margin)
+    return _picked(relation, ranking, (ranking.inside > ranking.hard, place), margin)
 
 
 def all_triplets(
@@ -147,21 +151,9 @@ def all_triplets(
     """Every valid triplet, or every one of a kind, without a list of them."""
     check_batch(distances, relation, margin)
     ranking = rank(distances, relation, margin)
-    hard, within, valid = _numbers(ranking.hard.sum(), ranking.inside.sum(), count_valid(relation))
     none = ranking.anchor[:0]
-    return Mined(
-        anchor=none,
-        positive=none,
-        negative=none,
-        margin=margin,
-        valid=valid,
-        counts=Counts(
-            easy=valid - within if kind == "all" else 0,
-            semi_hard=within - hard if kind != "hard" else 0,
-            hard=hard if kind != "semi_hard" else 0,
-        ),
-        every=Every(distances, relation, ranking, margin, kind),
-    )
+    every = Every(distances, relation, ranking, margin, kind)
+    return _ranked(relation, ranking, (none, none, none), margin, every)
 
 
 def as_drawn(
@@ -219,21 +211,32 @@ def _semi_hard_by_margins(
         negatives.append(key.masked_fill(~fits, math.inf).argmin(1) if len(cell) else cell)
     keep = torch.cat(keeps)
     triplets = (ranking.anchor[keep], ranking.positive[keep], torch.cat(negatives)[keep])
-    return _listed(distances, relation, triplets, margins)
+    return _ranked(relation, ranking, triplets, margins[triplets[0], triplets[2]])
 
 
 def _picked(
-    distances: Tensor,
-    relation: Relation,
-    ranking: Ranking,
-    choice: tuple[Tensor, Tensor],
-    margin: float | Tensor,
+    relation: Relation, ranking: Ranking, choice: tuple[Tensor, Tensor], margin: float | Tensor
 ) -> Mined:
     """The triplets of the pairs to keep (P,) of bool, each with its negative at a rank (P,)."""
     keep, place = choice
     anchor, positive = ranking.anchor[keep], ranking.positive[keep]
     negative = ranking.shifted[anchor, place[keep]]
-    return _listed(distances, relation, (anchor, positive, negative), margin)
+    if isinstance(margin, Tensor):
+        margin = margin[anchor, negative]
+    return _ranked(relation, ranking, (anchor, positive, negative), margin)
+
+
+def _ranked(
+    relation: Relation,
+    ranking: Ranking,
+    triplets: tuple[Tensor, Tensor, Tensor],
+    margin: float | Tensor,
+    every: Every | None = None,
+) -> Mined:
+    """These triplets, with the kinds of all valid ones, which the ranking knows."""
+    hard, within, valid = _numbers(ranking.hard.sum(), ranking.inside.sum(), count_valid(relation))
+    counts = Counts(easy=valid - within, semi_hard=within - hard, hard=hard)
+    return Mined(*triplets, margin=margin, valid=valid, counts=counts, every=every)
 
 
 def _listed(
@@ -242,6 +245,7 @@ def _listed(
     triplets: tuple[Tensor, Tensor, Tensor],
     margin: float | Tensor,
 ) -> Mined:
+    """These triplets, with the kinds of these alone."""
     anchor, positive, negative = triplets
     d_ap, d_an = distances[anchor, positive], distances[anchor, negative]
     if isinstance(margin, Tensor):

@@ -18,14 +18,15 @@ from kilnsense.metric.ranking import Relation, cells, check_batch
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs chosen from a batch of N, and what kinds they are.
+    """Pairs chosen from a batch of N, and of what kinds all are that it holds.
 
     Attributes:
         first, second: (P,) int64, rows of the batch.
         genuine: (P,) bool, both are of one class.
         margin: what a loss is to use, in the unit of the distance: a number, or (P,) with one per pair.
         valid: how many pairs the batch holds.
-        counts: how many of the chosen ones are of each kind.
+        counts: how many of all valid ones are of each kind, whichever were chosen; of `as_drawn`, how many
+            of the chosen ones.
     """
 
     first: Tensor
@@ -37,7 +38,7 @@ class Pairs:
 
     @property
     def chosen(self) -> int:
-        """How many pairs were chosen; 0 means that the batch teaches nothing."""
+        """How many pairs the loss learns from; 0 means that the batch teaches nothing."""
         return len(self.first)
 
 
@@ -75,9 +76,11 @@ def hard_negative(
     check_batch(distances, relation, margin)
     first, second = cells(relation.positive.triu(1))
     one, other = cells(relation.negative.triu(1))
-    nearest = distances[one, other].topk(min(len(first), len(one)), largest=False, sorted=False).indices
+    apart = distances[one, other]
+    near = apart < (margin[one, other] if isinstance(margin, Tensor) else margin)
+    nearest = apart.topk(min(len(first), len(one)), largest=False, sorted=False).indices
     ends = torch.cat([first, one[nearest]]), torch.cat([second, other[nearest]])
-    return _listed(distances, relation, ends, margin)
+    return _listed(distances, relation, ends, margin, near)
 
 
 def as_drawn(
@@ -105,22 +108,28 @@ def as_drawn(
 
 
 def _listed(
-    distances: Tensor, relation: Relation, ends: tuple[Tensor, Tensor], margin: float | Tensor
+    distances: Tensor,
+    relation: Relation,
+    ends: tuple[Tensor, Tensor],
+    margin: float | Tensor,
+    near: Tensor | None = None,
 ) -> Pairs:
+    """These pairs; `near`: which impostors of the batch are inside the margin, None: these are counted."""
     cell = ends[0] * len(distances) + ends[1]  # one index into the flat table is half the work of two
     if isinstance(margin, Tensor):
         margin = margin.flatten().index_select(0, cell)
     genuine = relation.positive.flatten().index_select(0, cell)
-    within = ~genuine & (distances.flatten().index_select(0, cell) < margin)
+    within = ~genuine & (distances.flatten().index_select(0, cell) < margin) if near is None else near
     kinds = [genuine, within, relation.positive, relation.negative]
-    of_class, near, positive, negative = torch.stack([kind.count_nonzero() for kind in kinds]).tolist()
+    of_class, inside, positive, negative = torch.stack([kind.count_nonzero() for kind in kinds]).tolist()
+    impostors = len(genuine) - of_class if near is None else negative // 2
     return Pairs(
         first=ends[0],
         second=ends[1],
         genuine=genuine,
         margin=margin,
         valid=(positive + negative) // 2,
-        counts=Counts(genuine=of_class, inside=near, beyond=len(genuine) - of_class - near),
+        counts=Counts(genuine=of_class, inside=inside, beyond=impostors - inside),
     )
 
 

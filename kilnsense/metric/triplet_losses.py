@@ -49,7 +49,9 @@ def triplet(embeddings: Tensor, mined: Mined, distance: Distance, *, reduction: 
     total = distance.weighted(embeddings, weights) + margins
     if reduction == "sum":
         return total
-    return total / max(1, mined.counts.violating if reduction == "mean_violating" else mined.chosen)
+    # Of the other kinds no chosen triplet is easy.
+    without_easy = mined.every.kind == "all" and reduction == "mean_violating"
+    return total / max(1, mined.counts.violating if without_easy else mined.chosen)
 
 
 def triplet_soft(embeddings: Tensor, mined: Mined, distance: Distance, *, reduction: Reduction) -> Tensor:

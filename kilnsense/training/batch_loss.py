@@ -58,7 +58,7 @@ class BatchLoss:
 
     Attributes:
         value: mean over the terms, a scalar that back-propagates.
-        counts: of the mined triplets or pairs, over the terms.
+        counts: of the triplets or pairs of the batch by kind, over the terms, as the miner counts them.
         chosen: how many triplets, pairs or samples the value rests on; 0: nothing can be learned from it.
     """
 

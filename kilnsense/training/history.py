@@ -19,10 +19,12 @@ class Epoch:
             branches.
         spread: per branch the mean distance of two validation embeddings.
         collapsed: branches that tell samples too little apart, see `Validation`.
-        easy, semi_hard, hard: mined triplets by kind, over branches and batches.
-        genuine, inside, beyond: mined pairs by kind: of one class; impostors inside the margin; impostors at
-            or beyond it.
-        empty: batches in which nothing was mined.
+        easy, semi_hard, hard: triplets of the batches by kind, over branches and batches: all valid ones,
+            whichever the miner chose, so that they show how the easy ones take over. Where the miner ranks
+            nothing (`Mined.counts` names these miners), the chosen ones.
+        genuine, inside, beyond: pairs of the batches by kind, counted alike: of one class; impostors inside
+            the margin; impostors at or beyond it.
+        empty: batches of which the miner chose nothing.
         skipped: batches without a step, because the gradient was not finite.
         margin: at the end of the epoch, in units of the distance.
         seconds: wall time, judging included.

@@ -39,7 +39,7 @@ class Stepped:
 
     Attributes:
         loss: of the batch, before the step.
-        counts: of what was mined.
+        counts: of the triplets or pairs of the batch by kind, whichever were mined.
         taught: False where nothing was mined.
         taken: False where the gradient was not finite, and nothing was changed.
     """

@@ -18,6 +18,8 @@ from kilnsense.metric.ranking import Relation, relate
 MARGIN = 0.8
 MINING = [name for name in MINERS if name != "as_drawn"]
 LISTING = [name for name in MINING if name != "all"]
+RANKING = ["all", "hardest", "random_hard", "semi_hard"]
+"""These count the kinds of all valid triplets, the others of the chosen ones."""
 
 
 def batch(n: int = 24, classes: int = 3, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -62,25 +64,32 @@ def margins(n: int) -> Tensor:
     return scaled_margins(MARGIN, (differences + differences.T - 0.5).clamp_min(0))
 
 
+def kinds_of(mined: Mined) -> dict[str, int]:
+    return {"easy": mined.counts.easy, "semi_hard": mined.counts.semi_hard, "hard": mined.counts.hard}
+
+
+def kinds_among(
+    distances: Tensor, among: list[tuple[int, int, int]], margin: float | Tensor = MARGIN
+) -> dict[str, int]:
+    return {"easy": 0, "semi_hard": 0, "hard": 0} | Counter(kind(distances, t, margin) for t in among)
+
+
 def listed(mined: Mined) -> list[tuple[int, int, int]]:
     return list(zip(mined.anchor.tolist(), mined.positive.tolist(), mined.negative.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", LISTING)
-def test_only_valid_triplets_and_their_kinds_counted(name: str) -> None:
+def test_only_valid_triplets_are_chosen_and_all_kinds_counted(name: str) -> None:
     distances, labels = batch()
     mined = mine(name, distances, labels)
     every = triplets(labels)
     assert set(listed(mined)) <= set(every)
     assert mined.valid == len(every)
-    counts = Counter(kind(distances, t) for t in listed(mined))
-    assert (mined.counts.easy, mined.counts.semi_hard, mined.counts.hard) == (
-        counts["easy"],
-        counts["semi_hard"],
-        counts["hard"],
-    )
+    counts = kinds_among(distances, every if name in RANKING else listed(mined))
+    assert kinds_of(mined) == counts
     assert mined.chosen == len(listed(mined)) > 10
     assert mined.counts.violating == counts["semi_hard"] + counts["hard"]
+    assert not mined.counts.genuine + mined.counts.inside + mined.counts.beyond
 
 
 @pytest.mark.parametrize("which", ["all", "semi_hard", "hard"])
@@ -91,9 +100,8 @@ def test_all_counts_and_folds_every_triplet(which: str, margin: float | str) -> 
     mined = mine("all", distances, labels, of, kind=which)
     counts = Counter(kind(distances, t, of) for t in triplets(labels))
     wanted = {"all": ["easy", "semi_hard", "hard"], "semi_hard": ["semi_hard"], "hard": ["hard"]}[which]
-    assert [mined.counts.easy, mined.counts.semi_hard, mined.counts.hard] == [
-        counts[k] if k in wanted else 0 for k in ("easy", "semi_hard", "hard")
-    ]
+    assert kinds_of(mined) == {"easy": 0, "semi_hard": 0, "hard": 0} | counts
+    assert mined.chosen == sum(counts[k] for k in wanted)
     expected = torch.zeros(len(labels), len(labels))
     sum_of_margins = 0.0
     for a, p, n in triplets(labels):
@@ -157,6 +165,16 @@ def test_nearest_semi_hard_is_the_first_beyond_the_positive() -> None:
         assert distances[a, n] == min(d for d in beyond if d > distances[a, p])
 
 
+def test_easy_triplets_are_seen_by_the_miner_that_shuns_them() -> None:
+    """Two classes far apart: nothing is left to choose, and the counts say why."""
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+    distances = 9.0 * (labels[:, None] != labels[None])
+    for name in ("semi_hard", "random_hard", "hardest"):
+        mined = mine(name, distances, labels)
+        assert (mined.chosen, mined.valid) == (0, 36)
+        assert kinds_of(mined) == {"easy": 36, "semi_hard": 0, "hard": 0}
+
+
 def test_same_generator_same_triplets() -> None:
     distances, labels = batch()
     for name in LISTING:
@@ -169,9 +187,9 @@ def test_ties_are_hard_even_without_a_margin() -> None:
     labels = torch.tensor([0, 0, 1, 1])
     for name in MINING:
         for margin in (0.0, torch.zeros(4, 4)):
-            counts = mine(name, torch.zeros(4, 4), labels, margin=margin).counts
-            assert counts.semi_hard == counts.easy == 0
-            assert counts.hard == {"all": 8, "semi_hard": 0}.get(name, 4)
+            mined = mine(name, torch.zeros(4, 4), labels, margin=margin)
+            assert kinds_of(mined) == {"easy": 0, "semi_hard": 0, "hard": 8 if name in RANKING else 4}
+            assert mined.chosen == {"all": 8, "semi_hard": 0}.get(name, 4)
 
 
 def test_a_negative_exactly_on_the_margin_is_easy() -> None:
@@ -238,13 +256,8 @@ def test_with_margins_of_a_pair_the_picks_are_those_of_their_own_margin() -> Non
     hinges = {(a, p, n): float(distances[a, p] - distances[a, n] + of[a, n]) for a, p, n in every}
     for name in LISTING:
         mined = mine(name, distances, labels, of)
-        counts = Counter(kinds[t] for t in listed(mined))
-        assert mined.counts.total > 10
-        assert (mined.counts.easy, mined.counts.semi_hard, mined.counts.hard) == (
-            counts["easy"],
-            counts["semi_hard"],
-            counts["hard"],
-        )
+        assert mined.chosen > 10
+        assert kinds_of(mined) == kinds_among(distances, every if name in RANKING else listed(mined), of)
         assert isinstance(mined.margin, Tensor)
         assert mined.margin.tolist() == [of[a, n].item() for a, _, n in listed(mined)]
     pairs = {(a, p) for a, p, _ in every}
@@ -265,6 +278,7 @@ def test_as_drawn_takes_the_thirds_of_the_batch() -> None:
     mined = mine("as_drawn", distances, torch.tensor([0, 1, 2, 0, 1, 2, 5, 5, 5]))
     assert listed(mined) == [(0, 3, 6), (1, 4, 7), (2, 5, 8)]
     assert mined.chosen == 3
+    assert kinds_of(mined) == kinds_among(distances, listed(mined))
     for wrong in ([0, 1, 2, 0, 1, 1, 5, 5, 5], [0, 1, 2, 0, 1, 2, 0, 5, 5]):
         with pytest.raises(InputError, match="the 9 rows are no anchors, positives and negatives in thirds"):
             mine("as_drawn", distances, torch.tensor(wrong))

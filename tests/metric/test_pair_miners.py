@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from kilnsense.errors import ConfigError, InputError
+from kilnsense.metric.counts import Counts
 from kilnsense.metric.distances import DISTANCES
 from kilnsense.metric.margins import scaled_margins
 from kilnsense.metric.pair_miners import PAIR_MINERS, Pairs
@@ -50,6 +51,9 @@ def test_hard_negative_takes_as_many_of_the_nearest_impostors(labels: list[int])
     pairs = mine("hard_negative", distances, of)
     assert sorted(listed(pairs)) == sorted(genuine + impostors[: len(genuine)])
     assert pairs.chosen == (8 if n == 9 else 15)
+    near = sum(distances[pair].item() < MARGIN for pair in impostors)
+    assert 0 < near < len(impostors)
+    assert pairs.counts == Counts(genuine=len(genuine), inside=near, beyond=len(impostors) - near)
 
 
 def test_as_drawn_takes_the_halves_of_the_batch() -> None:
@@ -76,10 +80,13 @@ def test_each_pair_has_its_own_margin() -> None:
         pairs = mine(name, distances, labels, margins)
         assert isinstance(pairs.margin, Tensor)
         assert pairs.margin.tolist() == [margins[i, j].item() for i, j in listed(pairs)]
-        near = sum(
-            (distances[i, j] < margins[i, j]).item() for i, j in listed(pairs) if labels[i] != labels[j]
-        )
-        assert pairs.counts.inside == near > 0
+        every = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+        counted = [
+            p for p in (listed(pairs) if name == "as_drawn" else every) if labels[p[0]] != labels[p[1]]
+        ]
+        near = sum((distances[pair] < margins[pair]).item() for pair in counted)
+        assert (pairs.counts.inside, pairs.counts.beyond) == (near, len(counted) - near)
+        assert near > 0
 
 
 def test_across_sides_only_pairs_of_both_are_taken() -> None:

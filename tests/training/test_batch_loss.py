@@ -76,6 +76,9 @@ def test_the_loss_is_the_mean_over_branches_of_the_present_samples() -> None:
 def test_across_views_anchors_come_from_one_view_and_their_partners_from_another() -> None:
     batch = new_batch()
     found = loss_of(batch, miner="all", views="across")
+    chosen = loss_of(batch, miner="semi_hard", views="across")
+    assert chosen.counts == found.counts  # of all triplets, whichever are chosen
+    assert 0 < chosen.chosen < found.chosen == found.counts.total
     x, want = batch.embeddings.detach(), []
     for u, v in ((0, 1), (0, 2), (1, 2)):
         both = hinges(x[:, u], x[:, v], batch, same=False) + hinges(x[:, v], x[:, u], batch, same=False)
