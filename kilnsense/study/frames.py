@@ -13,7 +13,7 @@ from kilnsense.classify.metrics import balanced_accuracy, macro_f1
 from kilnsense.config import BranchConfig, Config, StudyConfig
 from kilnsense.data.folders import read_samples
 from kilnsense.data.labelled import Labelled, read_labelled
-from kilnsense.data.splits import grouped_folds
+from kilnsense.data.splits import grouped_folds, usable_folds
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.features.fuse import NEEDS_EVIDENCE
 from kilnsense.image.quality import assess
@@ -32,6 +32,11 @@ from kilnsense.training.unseen import Answers, pool_folds
 
 _KEPT_LOOKS = 6
 """So many seeds, or ways to segment, stay in memory, each with a label map of every frame in every fold."""
+
+_NOTHING_HELD = (
+    "task frames: no fold can set groups aside for validation; every class needs usable frames in three "
+    "groups or more: add groups, or name finer ones"
+)
 
 Rows = NDArray[np.intp]
 
@@ -75,12 +80,15 @@ def prepare_frames(study: StudyConfig) -> Prepared:
     groups and the rest is judged: by the nearest training frames under the distance that was trained for
     (mean over the branches), and by classifiers on the fused rows; with `parts` also on every branch, the
     branches and the descriptors alone. Answers are pooled over the folds: balanced accuracy and macro F1.
-    The outcome's validation is the networks' accuracy on groups set aside within the training groups. With
-    `training.enabled` false descriptors alone are judged. Frames of bad quality are judged, never learned.
+    With `training.enabled` false descriptors alone are judged. Frames of bad quality are judged, not learned.
+
+    The outcome's validation is the networks' accuracy on groups set aside within the training groups. Trials
+    may be compared by it; as a score it is too good: it is that of the best epoch, on at most some hundred
+    frames that chose this epoch, and the codebook has seen these frames, without their labels.
 
     Raises:
         ConfigError: the base does not fit the task.
-        SourceError, InputError: see `read_samples` and `read_labelled`.
+        SourceError, InputError: see `read_samples` and `read_labelled`; a class that lies in too few groups.
     """
 
     @lru_cache(maxsize=1)
@@ -105,7 +113,7 @@ def prepare_frames(study: StudyConfig) -> Prepared:
         return _pooled(config, folds, {"unreadable files": float(unreadable)})
 
     _check(study, study.base)
-    read(_data_part(study.base))
+    _check_groups(study, read(_data_part(study.base))[0])
     return run
 
 
@@ -126,6 +134,22 @@ def _check(study: StudyConfig, config: Config) -> None:
             "task frames: training.validation_share: got 0, allowed: above 0; a study compares networks by "
             "groups that are neither trained on nor reported"
         )
+
+
+def _check_groups(study: StudyConfig, data: Labelled) -> None:
+    """What no trial could deal into folds, or validate, said before any of them. Raises InputError."""
+    names, groups = data.names, data.groups
+    if study.folds > len(set(groups)):
+        raise InputError(
+            f"task frames: got folds {study.folds} and frames of {len(set(groups))} groups, allowed: at most "
+            "as many folds as groups; lower folds, or add groups"
+        )
+    for seed in study.seeds:
+        dealt = grouped_folds(
+            names.tolist(), groups.tolist(), folds=study.folds, rng=generator(seed, "folds")
+        )
+        if not any(usable_folds(names[train].tolist(), groups[train].tolist(), 2) for train, _ in dealt):
+            raise InputError(_NOTHING_HELD)
 
 
 def _data_part(config: Config) -> str:
@@ -243,10 +267,7 @@ def _pooled(config: Config, folds: Sequence[Judged], notes: dict[str, float]) ->
         scores.append(Score(said.features, said.classifier, values))
     held = [fold.validation for fold in folds if fold.validation is not None]
     if not held:
-        raise InputError(
-            "task frames: no fold can set groups aside for validation; every class needs frames in three "
-            "groups or more"
-        )
+        raise InputError(_NOTHING_HELD)
     histories = [fold.history for fold in folds if fold.history is not None]
     return Outcome(
         scores=tuple(scores),

@@ -1,5 +1,6 @@
 """Labelled frames in folds by group, on the tiny rendered runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from kilnsense.classify.metrics import balanced_accuracy
 from kilnsense.config import Config, StudyConfig, overlay
-from kilnsense.errors import ConfigError
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.metric.distances import DISTANCES
 from kilnsense.study import frames
 from kilnsense.study.branches import Compared, nearest_by_branches
@@ -192,6 +193,39 @@ def test_what_does_not_fit_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         prepare_frames(study(tiny_config, judges=judges, **{"data.root": "nowhere", **settings}))
+
+
+@pytest.mark.parametrize(
+    ("groups", "folds", "message"),
+    [
+        ({}, 7, r"task frames: got folds 7 and frames of 6 groups, allowed: at most as many .* lower folds"),
+        ({"under": 1, "normal": 3, "over": 3}, 2, r"folds: class 'under' is in 1 group \(g0\), needed: 2 or"),
+        (
+            {"under": 2, "normal": 2, "over": 2},
+            2,
+            "no fold can set groups aside for validation; every class needs",
+        ),
+    ],
+)
+def test_classes_in_too_few_groups_are_refused_before_any_trial(
+    tiny_config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    groups: dict[str, int],
+    folds: int,
+    message: str,
+) -> None:
+    """The frames of a class are dealt to its first few groups; without groups they stay where they are."""
+    real = frames.read_labelled
+
+    def regrouped(*given, **named):  # type: ignore[no-untyped-def]
+        data, failures = real(*given, **named)
+        rows = [f"g{row % groups[name]}" for row, name in enumerate(data.names)] if groups else data.groups
+        return replace(data, groups=np.array(rows)), failures
+
+    monkeypatch.setattr(frames, "read_labelled", regrouped)
+    plan = study(tiny_config, **{"data.held_out": ()}).model_copy(update={"folds": folds})
+    with pytest.raises(InputError, match=message):
+        prepare_frames(plan)
 
 
 def _embeddings(seed: int) -> tuple[Embeddings, np.ndarray]:
