@@ -28,6 +28,9 @@ MOST_ROWS = 30
 MOST_DRAWS = 10
 """Of a search, the best ones."""
 
+BEST = "best.yaml"
+"""Of a search, the whole model with the best validation."""
+
 Job = Callable[[Path, "Watch"], "tuple[tuple[Finished, ...], Found | None]"]
 
 
@@ -51,8 +54,8 @@ def study(
     """Train every variant with every value of the grid and every seed; judge all of them alike.
 
     Writes study.csv, study.json and study.html. A trial that cannot be trained is shown as failed, and the
-    others go on. With --search the settings with the best validation are looked for; only theirs are then
-    judged on the test data.
+    others go on. With --search the settings with the best validation are looked for, trained with every seed
+    and written to best.yaml as a whole model; no choice looks at test scores.
     """
     from kilnsense.config import load_study
 
@@ -61,24 +64,11 @@ def study(
         _check_kind(resume, search)
     job = _job(config, search, processes)
     started = now()
-    if resume is None:
-        folder = run_folder("study", config, out=out, overwrite=overwrite)
-    elif out is not None or overwrite:
-        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
-    else:
-        folder = resume_folder(resume, "study", config)
-    try:
-        with tidied(folder), _watching(scores=search is None) as watch:
-            finished, found = job(folder, watch)
-    except KeyboardInterrupt as error:
-        if not folder.exists():
-            raise
-        again = ["kilnsense", "study", str(config_file), *(f"--set={text}" for text in settings or ())]
-        again += [f"--search={search}"] if search is not None else []
-        again += [f"--processes={processes}"] if processes > 1 else []
-        raise StoppedError(
-            f"interrupted; go on with: {shlex.join([*again, '--resume', str(folder)])}"
-        ) from error
+    folder = _folder(config, out=out, overwrite=overwrite, resume=resume)
+    again = ["kilnsense", "study", str(config_file), *(f"--set={text}" for text in settings or ())]
+    again += [f"--search={search}"] if search is not None else []
+    again += [f"--processes={processes}"] if processes > 1 else []
+    finished, found = _run(job, folder, scores=search is None, again=again)
     values = _write(folder, config, finished, found)
     write_run(folder, "study", started=started, config=config, values={"best": values["best"]})
     _report(folder, config, values, finished, found)
@@ -115,6 +105,30 @@ def _job(config: "StudyConfig", search: int | None, processes: int) -> Job:
     )
 
 
+def _folder(config: "StudyConfig", *, out: Path | None, overwrite: bool, resume: Path | None) -> Path:
+    """A new folder, or that of a killed run. Raises ConfigError."""
+    if resume is None:
+        return run_folder("study", config, out=out, overwrite=overwrite)
+    if out is not None or overwrite:
+        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+    return resume_folder(resume, "study", config)
+
+
+def _run(
+    job: Job, folder: Path, *, scores: bool, again: list[str]
+) -> "tuple[tuple[Finished, ...], Found | None]":
+    """Does it and tells how far it is. Raises StoppedError, which says how to go on, at Ctrl-C."""
+    try:
+        with tidied(folder), _watching(scores=scores) as watch:
+            return job(folder, watch)
+    except KeyboardInterrupt as error:
+        if not folder.exists():
+            raise
+        raise StoppedError(
+            f"interrupted; go on with: {shlex.join([*again, '--resume', str(folder)])}"
+        ) from error
+
+
 def _check_kind(folder: Path, search: int | None) -> None:
     """A search goes on as a search. Raises ConfigError."""
     begun = (folder / "search.journal").exists()
@@ -136,7 +150,7 @@ def _watching(*, scores: bool) -> "Iterator[Watch]":
                 console.print(_ended(progress.ended, progress, scores=scores))
             line = _running(progress)
             status.update(Text(line))  # names are no markup
-            if not console.is_terminal and time.monotonic() - said >= QUIET_SECONDS:
+            if progress.running and not console.is_terminal and time.monotonic() - said >= QUIET_SECONDS:
                 said = time.monotonic()
                 console.print(line)
 
@@ -144,6 +158,8 @@ def _watching(*, scores: bool) -> "Iterator[Watch]":
 
 
 def _ended(one: "Finished", progress: "Progress", *, scores: bool) -> str:
+    from kilnsense.study.trouble import trouble_in
+
     place = f"{progress.done} of {progress.total}: {one.trial.name}"
     if one.outcome is None:
         return f"{place} failed: {one.message}"
@@ -152,13 +168,15 @@ def _ended(one: "Finished", progress: "Progress", *, scores: bool) -> str:
         first = one.outcome.scores[0]
         values = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in first.values.items())
         line += f", {first.features} {first.judge} {values}"
-    return line
+    words = trouble_in(one.outcome.histories).words
+    return f"{line}; {words}" if words else line
 
 
 def _running(progress: "Progress") -> str:
     names = ", ".join(f"{name} (epoch {epoch})" for name, epoch in progress.running)
     left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left"
-    return f"{progress.done} of {progress.total} done; running {names or 'nothing'}{left}"
+    now_running = f"; running {names}" if names else ""
+    return f"{progress.done} of {progress.total} done{now_running}{left}"
 
 
 def _duration(seconds: float) -> str:
@@ -171,12 +189,13 @@ def _write(
     folder: Path, config: "StudyConfig", finished: "tuple[Finished, ...]", found: "Found | None"
 ) -> dict[str, Any]:
     """The files of the run; their figures."""
-    from kilnsense.study.files import nested_yaml, set_options, summarise, write_results
+    from kilnsense.study.files import config_yaml, summarise, write_results
     from kilnsense.study.page import make_page
+    from kilnsense.study.plan import trial_config
     from kilnsense.study.table import tabulate
 
     results = tabulate(finished)
-    values, notice = summarise(config, finished, results), ""
+    values = summarise(config, finished, results)
     if found is not None:
         values["draws"] = [
             {
@@ -188,11 +207,10 @@ def _write(
             for draw in found.draws
         ]
         if found.best is not None:
-            options = " ".join(set_options(found.best.trial.settings))
-            notice = f"Found by validation among {len(found.draws)} draws: {options}"
-            publish(folder / "best.yaml", [nested_yaml(found.best.trial.settings)])
+            publish(folder / BEST, [config_yaml(trial_config(config, found.best.trial))])
     command = shlex.join(["kilnsense", *sys.argv[1:]])
-    page = make_page(config, finished, command=command, ended=now(), notice=notice)
+    draws = found.draws if found is not None else ()
+    page = make_page(config, finished, command=command, ended=now(), draws=draws)
     write_results(folder, values, results, page)
     return values
 
@@ -217,9 +235,10 @@ def _report(
     if len(rows) > MOST_ROWS:
         console.print(f"and {len(rows) - MOST_ROWS} more in {folder / 'study.csv'}")
     if found is not None and found.best is not None:
-        console.print("the best settings, for `kilnsense train` (also in best.yaml):")
+        console.print("what sets the best apart from the base:")
         for option in set_options(found.best.trial.settings):
             console.print(f"  --set {shlex.quote(option)}")
+        console.print(f"the whole model, as `kilnsense train` takes it: {folder / BEST}")
     if values["failures"]:
         console.print(
             f"{len(values['failures'])} of {len(finished)} trials failed; {folder / 'study.html'} says why"
@@ -228,15 +247,12 @@ def _report(
 
 
 def _show_draws(found: "Found", config: "StudyConfig") -> None:
-    from kilnsense.study.plan import axis_names, setting_label
+    from kilnsense.study.draws import draw_table
 
-    named = {variant.name: variant.settings for variant in config.variants}  # their names say it
+    table = draw_table(config, found.draws)
     rows = []
-    for draw in sorted(found.draws, key=lambda draw: -(draw.validation or 0.0)):
-        if draw.validation is not None:
-            paths = [path for path in draw.trial.settings if path not in named.get(draw.trial.variant, ())]
-            names = axis_names(paths)
-            shown = {names[path]: draw.trial.settings[path] for path in paths}
-            label = setting_label(draw.trial.variant if named else "", shown)
-            rows.append((f"{draw.trial.setting}: {label}", f"{draw.validation:.3f}"))
-    show_table(f"Best of {len(found.draws)} draws", ("draw", "validation"), dict.fromkeys(rows[:MOST_DRAWS]))
+    for line in table.ordered[:MOST_DRAWS]:
+        values = ", ".join(f"{name} {cell}" for name, cell in zip(table.columns, line.cells, strict=True))
+        known = "no result" if line.validation is None else f"{line.validation:.3f}"
+        rows.append((f"{line.name}: {values}" if values else line.name, known))
+    show_table(f"Best of {len(table.lines)} settings", ("draw", "validation"), rows)

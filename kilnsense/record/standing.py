@@ -186,14 +186,22 @@ def rivals(lines: Sequence[Line]) -> tuple[Rival, ...]:
     return tuple(best.values())
 
 
-def verdict(lines: Sequence[Line]) -> tuple[str, str]:
-    """The winner, and what is to be said of it; `lines` of the measure that decides, one or more."""
+def verdict(lines: Sequence[Line], *, drawn: int = 0) -> tuple[str, str]:
+    """The winner, and what is to be said of it.
+
+    Args:
+        lines: of the measure that decides, one or more.
+        drawn: how many settings a search has tried to find the only one in `lines`; 0: there was none.
+    """
     winner, others = lines[0].result, rivals(lines)
     who = named(winner, lines)
     seeds = f"over {winner.n} seeds" if winner.n > 1 else "with one seed"
     what = f"{spoken(winner.measure)} {amount(winner)} {seeds}"
     if not others:
-        return who, f" reaches {what}. No other setting was tried."
+        rest = (
+            f"It has the best validation of {drawn} settings" if drawn > 1 else "No other setting was tried"
+        )
+        return who, f" reaches {what}. {rest}."
     rival = others[0]
     ahead = f"{rival.lead:.3f} above {named(rival.result, lines)}"
     if rival.spread is None:

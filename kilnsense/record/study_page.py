@@ -15,6 +15,7 @@ from kilnsense.errors import InputError
 from kilnsense.record.page import render_page
 from kilnsense.record.report import Figure
 from kilnsense.record.standing import Table, best_of_each, named, rivals, spoken, standings, verdict
+from kilnsense.record.study_draws import DrawTable
 from kilnsense.record.study_sections import (
     averaged,
     embedding_plots,
@@ -55,7 +56,7 @@ class Curve:
 
     Attributes:
         name: the setting, as in `Result.name`.
-        loss: per epoch, from the first in which something was learned.
+        loss: per epoch, from the first in which something was learned; not a number where it was not finite.
         accuracy: on validation data, per epoch, 0..1; empty where it was not judged.
         kinds: per kind of tuple (easy, semi-hard, hard; genuine, inside, beyond) the count in every epoch.
     """
@@ -154,7 +155,10 @@ class StudyPage:
         figures: more numbers for the first screen, such as settings, trials, images per second.
         synthetic: the data were rendered; the page says so beside the answer.
         notice: anything else that a reader must not overlook.
+        spread_note: what the seeds change beside the start of the networks, a sentence; "": nothing.
+        draws: what a search has tried; None: it was no search.
         sweeps, curves, embeddings, failures: as their classes say.
+        troubles: (setting, what went wrong in training without ending it), best setting first.
         provenance: (what, value) pairs: command, date, version, data.
         config: the resolved configuration, YAML.
     """
@@ -165,10 +169,13 @@ class StudyPage:
     figures: tuple[Figure, ...] = ()
     synthetic: bool = False
     notice: str = ""
+    spread_note: str = ""
+    draws: DrawTable | None = None
     sweeps: tuple[Sweep, ...] = ()
     curves: tuple[Curve, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
     failures: tuple[Failure, ...] = ()
+    troubles: tuple[tuple[str, str], ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     config: str = ""
 
@@ -184,7 +191,7 @@ def render_study(page: StudyPage) -> str:
     curves = averaged(page.curves, order)
     content = {
         "page": page,
-        "answer": _answer(tables),
+        "answer": _answer(tables, len(page.draws.lines) if page.draws else 0),
         "figures": (*_figures(tables), *page.figures),
         "tables": tables,
         "grid": best_of_each(tables[0].lines) if tables else None,
@@ -196,10 +203,10 @@ def render_study(page: StudyPage) -> str:
     return render_page("study.html", content)
 
 
-def _answer(tables: Sequence[Table]) -> str:
+def _answer(tables: Sequence[Table], drawn: int) -> str:
     if not tables:
         return "No trial gave a result."
-    return Markup("<strong>{}</strong>{}").format(*verdict(tables[0].lines))
+    return Markup("<strong>{}</strong>{}").format(*verdict(tables[0].lines, drawn=drawn))
 
 
 def _tables(page: StudyPage) -> list[Table]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
-from kilnsense.config import StudyConfig
+from kilnsense.config import Config, StudyConfig
 from kilnsense.record.publish import publish
 from kilnsense.record.study_page import Result, StudyPage, render_study
 from kilnsense.study.outcome import Outcome
 from kilnsense.study.table import best_result, csv_lines
+from kilnsense.study.trouble import trouble_in
 from kilnsense.study.workers import Finished
 
 Values = dict[str, Any]
@@ -23,8 +24,8 @@ def summarise(study: StudyConfig, finished: Sequence[Finished], results: Sequenc
     """All figures of a study as JSON holds them.
 
     ``rows``: the table. ``settings``: one entry per setting, with what was set, its mean validation, speed
-    and notes. ``best``: the row with the highest mean of the first measure, and what was set; None where
-    every trial failed. ``failures``: trials and messages.
+    and notes, and what went wrong in training (see `Trouble`). ``best``: the row with the highest mean of the
+    first measure, and what was set; None where every trial failed. ``failures``: trials and messages.
     """
     settings: dict[str, list[Finished]] = {}
     for one in finished:
@@ -53,20 +54,13 @@ def write_results(
     publish(folder / "study.html", [render_study(page)])
 
 
-def nested_yaml(settings: Mapping[str, Any]) -> str:
-    """Settings at dotted paths as sections of YAML, to paste into a configuration."""
-    tree: Values = {}
-    for path, value in settings.items():
-        *sections, key = path.split(".")
-        node = tree
-        for section in sections:
-            node = node.setdefault(section, {})
-        node[key] = value
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True) if tree else ""
+def config_yaml(config: Config) -> str:
+    """A whole model configuration as YAML, every value written out, as `kilnsense train` takes it."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def set_options(settings: Mapping[str, Any]) -> list[str]:
-    """The same as values of `--set` for `kilnsense train`."""
+    """Settings at dotted paths as values of `--set` for `kilnsense train`."""
     return [f"{path}={_flow(value)}" for path, value in settings.items()]
 
 
@@ -78,6 +72,7 @@ def _flow(value: Any) -> str:
 
 def _entry(name: str, same: Sequence[Finished]) -> Values:
     good = [one.outcome for one in same if one.outcome is not None]
+    trouble = trouble_in(history for outcome in good for history in outcome.histories)
     return {
         "name": name,
         "variant": same[0].trial.variant,
@@ -86,6 +81,9 @@ def _entry(name: str, same: Sequence[Finished]) -> Values:
         "validation": mean(outcome.validation for outcome in good) if good else None,
         "images_per_second": mean(outcome.images_per_second for outcome in good) if good else None,
         "notes": _notes(good),
+        "empty": trouble.empty,
+        "skipped": trouble.skipped,
+        "collapsed": list(trouble.collapsed),
     }
 
 

@@ -10,6 +10,7 @@ import yaml
 from kilnsense import __version__
 from kilnsense.config import StudyConfig
 from kilnsense.record.report import Figure
+from kilnsense.record.study_draws import DrawTable
 from kilnsense.record.study_page import (
     Cloud,
     Curve,
@@ -21,8 +22,10 @@ from kilnsense.record.study_page import (
     Sweep,
 )
 from kilnsense.render.sequence import is_simulated
+from kilnsense.study.draws import Draw, draw_table
 from kilnsense.study.plan import axis_names, setting_label
 from kilnsense.study.table import best_result, tabulate
+from kilnsense.study.trouble import trouble_in
 from kilnsense.study.workers import Finished
 from kilnsense.training.history import Epoch, History
 
@@ -32,12 +35,16 @@ MOST_SETTINGS = 8
 MOST_EMBEDDINGS = 8
 """So many variants have their embeddings drawn: each picture holds thousands of points."""
 
+_FOLDS = (
+    "The spread of the seeds holds two things: each seed deals the groups into other folds, and starts the "
+    "networks elsewhere."
+)
 _TRIPLETS = {"easy": "easy", "semi_hard": "semi-hard", "hard": "hard"}
 _PAIRS = {"genuine": "genuine", "inside": "inside", "beyond": "beyond"}
 
 
 def make_page(
-    study: StudyConfig, finished: Sequence[Finished], *, command: str, ended: str, notice: str = ""
+    study: StudyConfig, finished: Sequence[Finished], *, command: str, ended: str, draws: Sequence[Draw] = ()
 ) -> StudyPage:
     """The page of a study, or of what a search found best.
 
@@ -46,22 +53,25 @@ def make_page(
         finished: all trials to speak of.
         command: that made it.
         ended: when, ISO-8601.
-        notice: what a reader must not overlook.
+        draws: all of a search.
     """
     results = tabulate(finished)
     decisive = best_result(results)
     ranked = _ranked(results, decisive)
+    table = draw_table(study, draws) if draws else None
     return StudyPage(
         title=study.title or study.name,
         results=results,
         measure=decisive.measure if decisive is not None else "",
-        figures=_figures(study, finished, decisive),
+        figures=_figures(study, finished, decisive, table),
         synthetic=is_simulated(Path(study.base.data.root)),
-        notice=notice,
+        spread_note=_FOLDS if study.task == "frames" else "",
+        draws=table,
         sweeps=_sweeps(study, finished, results, decisive) if decisive is not None else (),
         curves=_curves(finished, ranked[:MOST_SETTINGS]),
         embeddings=_embeddings(finished, ranked),
         failures=tuple(Failure(one.trial.name, one.message) for one in finished if one.outcome is None),
+        troubles=_troubles(finished, ranked),
         provenance=(
             ("command", command),
             ("ended", ended),
@@ -80,14 +90,26 @@ def _ranked(results: Sequence[Result], decisive: Result | None) -> list[str]:
     return [row.name for row in results if (row.features, row.judge, row.measure) == kind]
 
 
-def _figures(study: StudyConfig, finished: Sequence[Finished], decisive: Result | None) -> tuple[Figure, ...]:
+def _figures(
+    study: StudyConfig, finished: Sequence[Finished], decisive: Result | None, table: DrawTable | None
+) -> tuple[Figure, ...]:
     good = [one for one in finished if one.outcome is not None]
-    settings = {one.trial.setting for one in finished}
-    figures = [Figure("settings", str(len(settings)), f"{len(good)} of {len(finished)} trials have a result")]
+    if table is None:
+        settings = {one.trial.setting for one in finished}
+        remark = f"{len(good)} of {len(finished)} trials have a result"
+        figures = [Figure("settings", str(len(settings)), remark)]
+    else:
+        known = sum(line.validation is not None for line in table.lines)
+        remark = f"{known} of them have a result; no choice looks at test scores"
+        figures = [Figure("settings tried", str(len(table.lines)), remark)]
     best = [one.outcome for one in good if one.outcome and decisive and one.trial.setting == decisive.name]
     if best:
         mean = sum(outcome.validation for outcome in best) / len(best)
-        figures.append(Figure("validation of the best", f"{mean:.3f}", "on data that no test score is of"))
+        figures.append(
+            Figure(
+                "validation of the best", f"{mean:.3f}", "mean of its seeds, on data that no test score is of"
+            )
+        )
     speeds = [outcome.images_per_second for outcome in best if outcome.images_per_second > 0]
     if speeds:
         speed = sum(speeds) / len(speeds)
@@ -112,15 +134,26 @@ def _curves(finished: Sequence[Finished], settings: Sequence[str]) -> tuple[Curv
 
 
 def _curve(setting: str, history: History) -> Curve:
-    epochs = [epoch for epoch in history.epochs[1:] if math.isfinite(epoch.loss)]
+    epochs = history.epochs[1:]
     names = _PAIRS if any(epoch.genuine + epoch.beyond + epoch.inside for epoch in epochs) else _TRIPLETS
     kinds = {word: _counts(epochs, name) for name, word in names.items()}
     return Curve(
         name=setting,
-        loss=tuple(epoch.loss for epoch in epochs),
+        loss=tuple(epoch.loss if math.isfinite(epoch.loss) else math.nan for epoch in epochs),
         accuracy=tuple(epoch.accuracy for epoch in epochs),
         kinds=kinds if any(map(sum, kinds.values())) else None,
     )
+
+
+def _troubles(finished: Sequence[Finished], ranked: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """One line per setting in which anything went wrong, summed over seeds and networks."""
+    lines = []
+    for setting in ranked:
+        same = [one.outcome for one in finished if one.trial.setting == setting and one.outcome is not None]
+        words = trouble_in(history for outcome in same for history in outcome.histories).words
+        if words:
+            lines.append((setting, words))
+    return tuple(lines)
 
 
 def _counts(epochs: Sequence[Epoch], name: str) -> tuple[float, ...]:
@@ -153,7 +186,10 @@ def _embedding(one: Finished) -> Embedding:
 def _sweeps(
     study: StudyConfig, finished: Sequence[Finished], results: Sequence[Result], decisive: Result
 ) -> tuple[Sweep, ...]:
-    """One per number of the grid that varies, the margin first; a line per combination of all else."""
+    """One per number of the grid that varies, the margin first; a line per combination of all else.
+
+    There is none where no line has two points with a result.
+    """
     axes = [path for path, values in study.grid.items() if sum(map(_is_number, values)) > 1]
     by_name = {
         row.name: row
@@ -172,7 +208,8 @@ def _sweeps(
                 rest = {names[path]: settings[path] for path in others}
                 label = setting_label(trials[setting].variant if study.variants else "", rest)
                 lines.setdefault(label, []).append((float(settings[axis]), row.mean, row.spread))
-        sweeps.append(Sweep(axis, decisive.measure, _series(lines), _held(decisive, len(lines))))
+        if any(len(points) > 1 for points in lines.values()):
+            sweeps.append(Sweep(axis, decisive.measure, _series(lines), _held(decisive, len(lines))))
     return tuple(sweeps)
 
 

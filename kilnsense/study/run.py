@@ -20,7 +20,7 @@ class Progress:
         total: trials in all.
         running: (name, last epoch) of each trial in work.
         ended: the trial that has just ended.
-        seconds_left: estimated; None as long as there is nothing to estimate from.
+        seconds_left: estimated; None before one network is through: the first epochs say little.
     """
 
     done: int
@@ -96,6 +96,7 @@ class Tally:
         self.begun = clock()
         self.done = 0
         self.ended = 0  # trials of this run alone
+        self.through = False  # some network of this run is
         self.seen: dict[str, tuple[Trial, list[int]]] = {}
         self.networks = study.folds if study.task == "frames" else 1
 
@@ -103,10 +104,14 @@ class Tally:
         """The progress after one more report."""
         ended = said if isinstance(said, Finished) else None
         if isinstance(said, Epoch):
-            self.seen.setdefault(trial.name, (trial, []))[1].append(said.number)
+            epochs = self.seen.setdefault(trial.name, (trial, []))[1]
+            # Its last epoch; or, where it stopped early, the first report of the next network.
+            self.through |= said.number >= self._epochs(trial) or said.number <= max(epochs[-1:], default=-1)
+            epochs.append(said.number)
         else:
             self.seen.pop(trial.name, None)
             self.done, self.ended = self.done + 1, self.ended + 1
+            self.through |= said.outcome is not None
             if said.outcome is not None and said.outcome.histories:
                 self.networks = len(said.outcome.histories)
         running = tuple((name, epochs[-1]) for name, (_, epochs) in self.seen.items())
@@ -114,11 +119,13 @@ class Tally:
 
     def _seconds_left(self) -> float | None:
         begun = sum(self._share(trial, len(epochs)) for trial, epochs in self.seen.values())
-        if self.ended + begun <= 0:
+        if not self.through or self.ended + begun <= 0:
             return None
         ahead = self.total - self.done - begun
         return (self.clock() - self.begun) * ahead / (self.ended + begun)
 
     def _share(self, trial: Trial, reports: int) -> float:
-        epochs = int(trial.settings.get("training.epochs", self.study.base.training.epochs))
-        return min(0.95, reports / ((epochs + 1) * self.networks))
+        return min(0.95, reports / ((self._epochs(trial) + 1) * self.networks))
+
+    def _epochs(self, trial: Trial) -> int:
+        return int(trial.settings.get("training.epochs", self.study.base.training.epochs))

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from kilnsense.config import Range, StudyConfig, Variant
 from kilnsense.errors import ConfigError
 from kilnsense.seeds import derive
+from kilnsense.study.draws import Draw
 from kilnsense.study.plan import Trial, overlap, plan_trials, study_variants, trial_config
 from kilnsense.study.run import Tally, Watch, finish
 from kilnsense.study.unread import AS_DRAWN, TUPLES, draws_tuples
@@ -32,19 +33,6 @@ JOURNAL = "search.journal"
 
 _DIGITS = 4  # of a drawn number: what is reported is what was trained with, and short
 _STARTUP = 10  # draws by chance before TPE has something to go by, fewer in a short search
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One set of settings that the search has tried.
-
-    Attributes:
-        trial: with the first seed.
-        validation: higher is better; None where it failed.
-    """
-
-    trial: Trial
-    validation: float | None
 
 
 @dataclass(frozen=True)

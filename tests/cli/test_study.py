@@ -15,6 +15,10 @@ import pytest
 import yaml
 
 from kilnsense.cli.main import run
+from kilnsense.cli.study import _watching
+from kilnsense.config import load_config, load_study
+from kilnsense.study.plan import Trial, trial_config
+from kilnsense.study.run import Progress
 from kilnsense.study.tasks import TASKS
 
 FAKES = Path(__file__).parents[1] / "study"
@@ -85,6 +89,7 @@ def test_what_it_leaves_and_says(file: Path, tmp_path: Path, capsys: pytest.Capt
     assert (
         "8 of 8: narrow_margin-0.5_s1: validation 0.961, fused nearest accuracy 0.515, macro f1" in said.err
     )
+    assert "batches without a pair or triplet: 3; collapsed: scale:1.0" in said.err
     assert "0.510 ± 0.007" in said.err
     assert str(out / "study.html") in said.err
     assert run(call) == 2
@@ -178,14 +183,18 @@ def test_a_search_reports_the_best_by_validation(
     assert len(values["draws"]) == 6
     lines = [line.strip() for line in done.stderr.splitlines() if line.startswith("  --set ")]
     assert f"--set metric.margin={best['settings']['metric.margin']}" in lines
-    assert (
-        yaml.safe_load((out / "best.yaml").read_text(encoding="utf-8"))["metric"]["margin"]
-        == best["settings"]["metric.margin"]
-    )
+    model = load_config(out / "best.yaml")
+    study = load_study(searched)
+    trial = Trial("", "", "", best["settings"], study.seeds[0])
+    assert model == trial_config(study, trial)
+    assert f"the whole model, as `kilnsense train` takes it: {out / 'best.yaml'}" in done.stderr
     progress = [line for line in done.stderr.splitlines() if ": validation" in line]
     assert len(progress) == 7
     assert not any("accuracy" in line for line in progress)
-    assert "Found by validation among 6 draws" in (out / "study.html").read_text(encoding="utf-8")
+    page = (out / "study.html").read_text(encoding="utf-8")
+    assert "It has the best validation of 6 settings" in page
+    assert "What the search tried, best validation first" in page
+    assert "Best of 6 settings" in done.stderr
     # Killed and without --search: it goes on as a search or not at all.
     cut = tmp_path / "cut"
     margin = values["draws"][2]["settings"]["metric.margin"]
@@ -221,6 +230,20 @@ def test_what_is_wrong_is_said_before_any_work_and_leaves_nothing(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_progress_without_a_terminal_is_said_only_of_what_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kilnsense.cli.study.QUIET_SECONDS", 0.0)
+    with _watching(scores=True) as watch:
+        watch(Progress(1, 3))
+        watch(Progress(1, 3, (("a_s0", 2),)))
+        watch(Progress(1, 3, (("a_s0", 3),), seconds_left=240.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 3 done; running a_s0 (epoch 2)",
+        "1 of 3 done; running a_s0 (epoch 3), about 4 min left",
+    ]
 
 
 def test_a_search_without_optuna_says_what_to_install(

@@ -126,3 +126,10 @@ def test_the_grid_holds_the_best_of_each_and_leaves_gaps() -> None:
     depths = [grid.depth(cell) for _, cells in grid.rows for cell in cells if cell]
     assert depths == pytest.approx([1.0, 0.0, 0.5])
     assert best_of_each(lines[:1]) is None
+
+
+def test_the_winner_of_a_search_is_not_said_to_stand_alone() -> None:
+    lines = standings([result("draw 3", 0.95)])
+    assert verdict(lines)[1].endswith(" over 3 seeds. No other setting was tried.")
+    assert verdict(lines, drawn=40)[1].endswith(" over 3 seeds. It has the best validation of 40 settings.")
+    assert verdict(lines, drawn=1) == verdict(lines)

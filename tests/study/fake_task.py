@@ -29,7 +29,18 @@ def prepare(study: StudyConfig) -> Callable[..., Outcome]:
         checkpoint = folder / "epoch" if folder is not None else None
         begun = int(checkpoint.read_text()) + 1 if checkpoint is not None and checkpoint.exists() else 0
         for number in range(config.training.epochs + 1):
-            epochs.append(Epoch(number, loss=1 / (number + 1), accuracy=0.1 * number, easy=3, hard=number))
+            last = margin == 0.5 and number == config.training.epochs  # the one that is kept
+            epochs.append(
+                Epoch(
+                    number,
+                    loss=1 / (number + 1),
+                    accuracy=0.1 * number,
+                    easy=3,
+                    hard=number,
+                    empty=3 * last,
+                    collapsed=("scale:1.0",) if last else (),
+                )
+            )
             if number < begun:
                 continue
             _note(book, f"margin {margin:g} seed {config.seed} epoch {number}")

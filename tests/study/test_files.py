@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
-from kilnsense.config import StudyConfig, check_config, load_config, overlay
-from kilnsense.study.files import nested_yaml, set_options, summarise, write_results
+from kilnsense.config import Config, StudyConfig, check_config, load_config, overlay
+from kilnsense.study.files import config_yaml, set_options, summarise, write_results
 from kilnsense.study.page import make_page
 from kilnsense.study.plan import plan_trials
 from kilnsense.study.run import run_study
@@ -30,10 +29,11 @@ SETTINGS = {
 def test_settings_can_be_pasted(tmp_path: Path) -> None:
     wanted = overlay(check_config({}, origin="test"), SETTINGS, origin="test")
     assert load_config(None, set_options(SETTINGS)) == wanted
-    (tmp_path / "best.yaml").write_text(nested_yaml(SETTINGS), encoding="utf-8")
+    (tmp_path / "best.yaml").write_text(config_yaml(wanted), encoding="utf-8")
     assert load_config(tmp_path / "best.yaml") == wanted
     assert "classifier.options={neighbours: 3}" in set_options(SETTINGS)
-    assert nested_yaml({}) == ""
+    (tmp_path / "default.yaml").write_text(config_yaml(Config()), encoding="utf-8")
+    assert load_config(tmp_path / "default.yaml") == Config()
 
 
 def test_the_figures_of_a_study(fake: Task, make_study: Callable[..., StudyConfig], tmp_path: Path) -> None:
@@ -51,8 +51,12 @@ def test_the_figures_of_a_study(fake: Task, make_study: Callable[..., StudyConfi
     assert best["validation"] == pytest.approx(1 - 0.04 + 0.0005)
     assert [entry["validation"] is None for entry in read["settings"]] == [False, True, False]
     assert read["settings"][0]["notes"] == {"size": 32}
+    assert {key: best[key] for key in ("empty", "skipped", "collapsed")} == {
+        "empty": 2 * 3,  # in the last epoch of each seed
+        "skipped": 0,
+        "collapsed": ["scale:1.0"],
+    }
     assert [failure["trial"] for failure in read["failures"]] == ["margin-9_s0", "margin-9_s1"]
     assert len(read["rows"]) == 2 * 2
     assert (tmp_path / "study.csv").read_text(encoding="utf-8").count("\n") == 1 + 4
     assert "margin 0.5" in (tmp_path / "study.html").read_text(encoding="utf-8")
-    assert yaml.safe_load(nested_yaml(best["settings"])) == {"metric": {"margin": 0.5}}

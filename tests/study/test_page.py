@@ -10,6 +10,7 @@ import pytest
 from kilnsense import __version__
 from kilnsense.config import StudyConfig
 from kilnsense.record.study_page import Failure, StudyPage, render_study
+from kilnsense.study.draws import Draw
 from kilnsense.study.outcome import Outcome, Points, Score
 from kilnsense.study.page import MOST_EMBEDDINGS, MOST_SETTINGS, make_page
 from kilnsense.study.plan import Trial, plan_trials
@@ -63,12 +64,14 @@ def test_a_number_that_does_not_vary_is_no_sweep(make_study: MakeStudy) -> None:
     assert page_of(make_study(grid=grid)).sweeps == ()
 
 
-def test_curves_are_of_the_best_settings_without_epochs_that_learned_nothing(make_study: MakeStudy) -> None:
+def test_curves_are_of_the_best_settings_without_the_epoch_before_training(make_study: MakeStudy) -> None:
     page = page_of(make_study(grid={"metric.margin": [n / 10 for n in range(1, 12)]}))
     assert len({curve.name for curve in page.curves}) == MOST_SETTINGS
     assert [curve.name for curve in page.curves[:3]] == ["margin 1.1", "margin 1.1", "margin 1"]
-    assert (page.curves[0].loss, page.curves[0].accuracy) == ((2.0, 1.0), (0.4, 0.6))
-    assert page.curves[0].kinds == {"easy": (3, 5), "semi-hard": (2, 0), "hard": (1, 1)}
+    # A loss that was not finite leaves a gap; the epochs after it stay where they are.
+    assert page.curves[0].loss == pytest.approx((2.0, float("nan"), 1.0), nan_ok=True)
+    assert page.curves[0].accuracy == (0.4, 0.4, 0.6)
+    assert page.curves[0].kinds == {"easy": (3, 0, 5), "semi-hard": (2, 0, 0), "hard": (1, 0, 1)}
 
 
 def test_pairs_have_kinds_of_their_own_and_classes_none(make_study: MakeStudy) -> None:
@@ -93,6 +96,67 @@ def test_embeddings_are_of_the_best_setting_of_every_variant_first_seed(make_stu
     assert page.embeddings[0].clouds[0].title == "test"
     many = [{"name": f"v{n}", "settings": {}} for n in range(MOST_EMBEDDINGS + 2)]
     assert len(page_of(make_study(variants=many)).embeddings) == MOST_EMBEDDINGS
+
+
+def test_a_sweep_of_one_point_is_none(make_study: MakeStudy) -> None:
+    def lost(one: Finished) -> Finished:
+        return one if one.trial.settings["metric.margin"] == 0.1 else Finished(one.trial, None, "diverged")
+
+    assert [len(series.points) for sweep in page_of(make_study()).sweeps for series in sweep.series] == [2]
+    assert page_of(make_study(), lost).sweeps == ()
+
+
+def test_what_a_search_tried_is_on_its_page(make_study: MakeStudy) -> None:
+    study = make_study(variants=TWO, grid={}, seeds=[0, 1])
+    draws = [
+        Draw(Trial(f"draw-{n:03d}_s0", f"draw {n}", variant, {"metric.margin": margin}, 0), validation)
+        for n, variant, margin, validation in (
+            (1, "wide", 0.1, 0.5),
+            (2, "narrow", 0.25, 0.8),
+            (3, "wide", 9.0, None),
+            (1, "wide", 0.1, 0.5),
+        )
+    ]
+    best = [replace(draws[1].trial, seed=seed) for seed in (0, 1)]
+    finished = [Finished(trial, outcome(trial)) for trial in best]
+    page = make_page(study, finished, command="c", ended="e", draws=draws)
+    assert page.draws is not None
+    assert page.draws.columns == ("variant", "margin")
+    assert [(line.name, line.cells, line.validation) for line in page.draws.ordered] == [
+        ("draw 2", ("narrow", "0.25"), 0.8),
+        ("draw 1", ("wide", "0.1"), 0.5),
+        ("draw 3", ("wide", "9"), None),
+    ]
+    figures = {figure.name: (figure.value, figure.remark) for figure in page.figures}
+    assert figures["settings tried"] == ("3", "2 of them have a result; no choice looks at test scores")
+    assert "settings" not in figures
+    html = render_study(replace(page, curves=(), embeddings=()))
+    assert "It has the best validation of 3 settings." in html
+    assert "No other setting" not in html
+    assert page_of(make_study()).draws is None
+
+
+def test_trouble_in_training_is_said_of_each_setting_once(make_study: MakeStudy) -> None:
+    epochs = (Epoch(0, collapsed=("a",)), Epoch(1, accuracy=0.5, empty=2, skipped=1, collapsed=("b",)))
+
+    def troubled(one: Finished) -> Finished:
+        assert one.outcome is not None
+        if one.trial.settings["metric.margin"] == 0.1:
+            return one
+        return replace(one, outcome=replace(one.outcome, histories=(History(epochs), History(epochs))))
+
+    page = page_of(make_study(), troubled)
+    words = "batches without a pair or triplet: 8; batches without a step: 4; collapsed: b"
+    assert page.troubles == (("margin 0.5", words),)
+    assert words in render_study(replace(page, embeddings=()))
+
+
+def test_the_spread_of_frames_is_said_to_hold_the_folds_too(make_study: MakeStudy) -> None:
+    page = replace(page_of(make_study(task="frames")), curves=(), embeddings=(), sweeps=())
+    assert "each seed deals the groups into other folds" in render_study(page)
+    one = replace(page_of(make_study(task="frames", seeds=[0])), curves=(), embeddings=(), sweeps=())
+    assert "other folds" not in render_study(one)
+    assert page_of(make_study()).spread_note == ""
 
 
 def test_what_is_said_around_it(make_study: MakeStudy, tmp_path: Path) -> None:

@@ -159,14 +159,27 @@ def test_the_time_left_is_estimated_from_epochs_and_trials(make_study: MakeStudy
     tally = Tally(study, total=5, clock=lambda: clock[0])
     tally.done = 1
     clock[0] = 10.0
-    # One of four epochs (0 to 3) of one of four trials in 10 s: 15 quarters are left.
-    assert tally.told(first, Epoch(0)).seconds_left == pytest.approx(150)
+    assert [tally.told(first, Epoch(n)).seconds_left for n in range(3)] == [None] * 3
+    # A network is through, one of four trials (but for its end) in 10 s.
+    assert tally.told(first, Epoch(3)).seconds_left == pytest.approx(10 * 3.05 / 0.95)
     clock[0] = 40.0
     over = tally.told(first, Finished(first, None, "diverged"))
     assert (over.done, over.seconds_left) == (2, pytest.approx(120))
     longer = Trial("x", "x", "x", {"training.epochs": 79}, 0)
     assert Tally(study, total=1, clock=lambda: 0.0).told(longer, Epoch(0)).running == (("x", 0),)
     assert tally.told(second, Epoch(0)).seconds_left == pytest.approx(40 * 2.75 / 1.25)
+
+
+def test_a_network_that_stopped_early_or_diverged(make_study: MakeStudy) -> None:
+    study, clock = make_study(task="frames", folds=2), [0.0]
+    first, second, *_ = plan_trials(study)
+    tally = Tally(study, total=4, clock=lambda: clock[0])
+    clock[0] = 8.0
+    # What failed at once says nothing of how long the others take.
+    assert tally.told(first, Finished(first, None, "diverged")).seconds_left is None
+    assert [tally.told(second, Epoch(n)).seconds_left for n in range(2)] == [None, None]
+    # Epoch 0 of the next fold: the first network was through after two of its four reports.
+    assert tally.told(second, Epoch(0)).seconds_left == pytest.approx(8 * (3 - 3 / 8) / (1 + 3 / 8))
 
 
 def test_no_process_is_no_way_to_run(fake: Task, make_study: MakeStudy, tmp_path: Path) -> None:
