@@ -47,11 +47,13 @@ def build_objective(config: MetricConfig) -> Objective:
     """The objective that a config describes.
 
     Without a margin it is the loss's own for the distance. The options of the miner go to `miner` alone; a
-    `first_miner` has its defaults. A loss over classes leaves miners and margins alone.
+    `first_miner` has its defaults. A loss over classes leaves miners and margins alone; their names must
+    still be known, or empty.
 
     Raises:
-        ConfigError: an unknown part or option, a miner of another kind of loss, a margin below 0, a
-            `margin_by` that is no colour difference, or a loss over classes across views.
+        ConfigError: an unknown part or option, a miner of another kind of loss, a first miner without epochs
+            or the reverse, a margin below 0, a `margin_by` that is no colour difference, a distance that is
+            squared twice, or a loss over classes across views.
     """
     distance = _distance(config)
     loss = build(LOSSES, config.loss, config.loss_options, kind="metric.loss")
@@ -62,6 +64,11 @@ def build_objective(config: MetricConfig) -> Objective:
         )
     mining = _mining(loss, config.miner, config.miner_options, kind="metric.miner")
     first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
+    if (config.first_miner != "") != (config.first_epochs > 0):
+        raise ConfigError(
+            f"metric: got first_miner {config.first_miner!r} with first_epochs {config.first_epochs}, which "
+            "changes nothing; give a miner and the number of its epochs, or neither"
+        )
     return Objective(
         distance=distance,
         loss=loss,
@@ -78,12 +85,16 @@ def build_objective(config: MetricConfig) -> Objective:
 
 
 def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) -> Mining:
-    if loss.over == "classes":
+    if loss.over == "classes" and not name:
         return Mining(None)
-    miners: Mapping[str, Callable[..., Miner | PairMiner]] = (
-        MINERS if loss.over == "triplets" else PAIR_MINERS
-    )
-    miner = build(miners, name, options, kind=f"{kind} (loss {loss.name!r} is over {loss.over})")
+    tables: dict[str, Mapping[str, Callable[..., Miner | PairMiner]]] = {
+        "triplets": MINERS,
+        "pairs": PAIR_MINERS,
+        "classes": {**PAIR_MINERS, **MINERS},
+    }
+    miner = build(tables[loss.over], name, options, kind=f"{kind} (loss {loss.name!r} is over {loss.over})")
+    if loss.over == "classes":  # the name was checked, the miner is of no use
+        return Mining(None)
     return Mining(miner, tuples=_ROWS[loss.over] if name == _AS_DRAWN else 0)
 
 
@@ -110,6 +121,11 @@ def make_distance(config: Config) -> Distance:
 
 def _distance(config: MetricConfig) -> Distance:
     distance: Distance = build(DISTANCES, config.distance, {}, kind="metric.distance")
+    if config.squared and config.distance == "squared_euclidean":
+        raise ConfigError(
+            "metric.squared: got true with metric.distance 'squared_euclidean', which is squared already; "
+            "set metric.squared: false, or metric.distance: euclidean"
+        )
     return squared(distance) if config.squared else distance
 
 

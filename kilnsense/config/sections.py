@@ -100,21 +100,31 @@ class MetricConfig(Section):
     """What every branch is trained for. Which miners there are depends on what the loss is over."""
 
     distance: str = "euclidean"
-    squared: bool = Field(False, description="the distance squared, for miner, loss and margin alike")
+    squared: bool = Field(
+        False, description="the distance squared, for miner, loss and margin alike; not of squared_euclidean"
+    )
     loss: str = Field("triplet", description="over triplets, pairs or classes")
     loss_options: Options = {}
     miner: str = Field("semi_hard", description="not used by a loss over classes")
     miner_options: Options = {}
-    first_miner: str = Field("", description="miner of the first epochs; empty: the same")
-    first_epochs: int = Field(0, ge=0, description="how many epochs the first miner serves")
+    first_miner: str = Field("", description="miner of the first epochs, with first_epochs; empty: the same")
+    first_epochs: int = Field(0, ge=0, description="how many epochs the first miner serves; 0 without one")
     margin: float | None = Field(
-        None, ge=0, description="in units of the distance; none: the default of loss and distance"
+        None,
+        ge=0,
+        description="in units of the distance; none: the default of loss and distance. triplet_cosine "
+        "converts it to a cosine's: 0.2 by euclidean is 0.1 there",
     )
     margin_end: float | None = Field(
-        None, ge=0, description="margin at the last step, reached evenly; none: fixed"
+        None,
+        ge=0,
+        description="margin at the last step, reached evenly; none: fixed. Losses without a margin (ratio, "
+        "energy, weighted_l1_bce) have it in mining and counts alone, softmax has no use for it",
     )
     margin_by: str = Field(
-        "", description="colour difference of the views' palettes that scales the margin; empty: none"
+        "",
+        description="colour difference of the views' palettes that scales the margin; empty: none. Losses "
+        "without a margin: as for margin_end",
     )
     views: Literal["within", "across"] = Field(
         "within", description="across: anchors and their partners come from two kinds of view"

@@ -34,10 +34,10 @@ class Distance:
     Attributes:
         name: its name in `DISTANCES`.
         takes: "vector" (N, d) or "palette" (N, p, 3), Lab.
-        margin: a margin to begin with, about a tenth of the distance of two random embeddings; in its own
-        unit. prepare: what is done to each embedding once, before any comparison (normalise, convert to
-        sRGB). between: differentiable comparison of prepared embeddings that broadcast: (..., d) or (..., p,
-        3) -> (...). table: differentiable comparison of all with all, prepared (N, ·) x (M, ·) -> (N, M).
+        margin: to begin with, in its own unit; about a tenth of the distance of two random embeddings.
+        prepare: what is done to each embedding once, before any comparison (normalise, convert to sRGB).
+        between: prepared embeddings that broadcast, (..., d) or (..., p, 3) -> (...), differentiable.
+        table: all with all of them, (N, ·) x (M, ·) -> (N, M), differentiable.
     """
 
     name: str
@@ -49,14 +49,15 @@ class Distance:
 
     @property
     def unit(self) -> float:
-        """Half the distance of two random embeddings, about: 1 for vectors of unit length by `euclidean`."""
+        """About half the distance of two random embeddings; by `euclidean` 1, half the largest of unit ones."""
         return 5 * self.margin
 
     @torch.no_grad()
     def matrix(self, x: Tensor, y: Tensor) -> Tensor:
         """Distances of all rows of x to all rows of y, (N, ·) x (M, ·) -> (N, M), without a gradient.
 
-        Where y is the same object as x, the result is exactly symmetric with a zero diagonal.
+        Where y is the same object as x, the result of every distance in `DISTANCES` is exactly symmetric with
+        a zero diagonal. A learned one (`compare_weighted_l1`) has a diagonal above 0.
 
         Raises:
             ConfigError: the embeddings are of the other kind.
@@ -265,8 +266,7 @@ def hyab() -> Distance:
 
 
 def redmean() -> Distance:
-    """Mean weighted Euclidean RGB difference of two palettes' tokens, given in Lab and compared in sRGB
-    0..1."""
+    """Mean weighted Euclidean RGB difference of two palettes' tokens; given in Lab, compared in sRGB 0..1."""
     return _palette("redmean", colour.redmean, margin=0.1, prepare=colour.lab_to_srgb)
 
 

@@ -32,6 +32,7 @@ class Loss:
     Attributes:
         name: its name in `LOSSES`.
         over: what it learns from.
+        has_margin: the margin enters the value; else only miners and counts go by it.
         value: (embeddings, chosen, distance, learned) -> scalar that always back-propagates: where nothing
             is chosen 0 with a gradient of 0. The margin is that of `chosen`.
         default_margin: for a distance, in its unit.
@@ -43,6 +44,7 @@ class Loss:
 
     name: str
     over: Over
+    has_margin: bool
     value: Callable[[Tensor, Chosen, Distance, Learned], Tensor]
     default_margin: Callable[[Distance], float]
     start: Callable[[int, int, torch.Generator], dict[str, Tensor]] | None = None
@@ -57,13 +59,15 @@ def _pair_margin(distance: Distance) -> float:
     return distance.unit
 
 
-def _over_triplets(name: str, of: Callable[[Tensor, Mined, Distance], Tensor]) -> Loss:
+def _over_triplets(
+    name: str, of: Callable[[Tensor, Mined, Distance], Tensor], *, has_margin: bool = True
+) -> Loss:
     def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
         if not isinstance(chosen, Mined):
             raise _wrong(name, "triplets", "MINERS", chosen)
         return of(embeddings, chosen, distance)
 
-    return Loss(name, "triplets", value, _own_margin)
+    return Loss(name, "triplets", has_margin, value, _own_margin)
 
 
 def _triplet(*, reduction: Reduction = "mean_violating") -> Loss:
@@ -89,20 +93,21 @@ def _contrastive() -> Loss:
     def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
         return pair_losses.contrastive(embeddings, _pairs("contrastive", chosen), distance)
 
-    return Loss("contrastive", "pairs", value, _pair_margin)
+    return Loss("contrastive", "pairs", True, value, _pair_margin)
 
 
 def _energy(*, bound: float | None = None) -> Loss:
     if bound is not None and not (math.isfinite(bound) and bound > 0):
         raise ConfigError(
-            f"loss 'energy': bound: got {bound}, allowed: above 0, the largest distance of two embeddings, "
-            "or none for ten default margins of the distance"
+            f"loss 'energy': bound: got {bound}, allowed: above 0, the distance over which impostors are "
+            "pushed apart; about that of two random embeddings is a good start, or none for ten default "
+            "margins of the distance"
         )
 
     def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
         return pair_losses.energy(embeddings, _pairs("energy", chosen), distance, bound=bound)
 
-    return Loss("energy", "pairs", value, _pair_margin)
+    return Loss("energy", "pairs", False, value, _pair_margin)
 
 
 def _weighted_l1_bce() -> Loss:
@@ -112,6 +117,7 @@ def _weighted_l1_bce() -> Loss:
     return Loss(
         "weighted_l1_bce",
         "pairs",
+        False,
         value,
         _pair_margin,
         start=pair_losses.start_weighted_l1,
@@ -125,7 +131,7 @@ def _softmax() -> Loss:
             raise _wrong("softmax", "labels", "no miner", chosen)
         return class_losses.softmax(embeddings, chosen, learned)
 
-    return Loss("softmax", "classes", value, _own_margin, start=class_losses.start_softmax)
+    return Loss("softmax", "classes", False, value, _own_margin, start=class_losses.start_softmax)
 
 
 def _pairs(name: str, chosen: Chosen) -> Pairs:
@@ -149,7 +155,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "triplet": _triplet,
     "triplet_soft": _triplet_soft,
     "triplet_cosine": _triplet_cosine,
-    "ratio": lambda: _over_triplets("ratio", triplet_losses.ratio),
+    "ratio": lambda: _over_triplets("ratio", triplet_losses.ratio, has_margin=False),
     "contrastive": _contrastive,
     "energy": _energy,
     "weighted_l1_bce": _weighted_l1_bce,

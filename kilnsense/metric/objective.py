@@ -16,8 +16,6 @@ from kilnsense.seeds import derive
 PerBranch = Sequence[Learned]
 """Per branch the tensors that the loss itself learns; empty mappings for most losses."""
 
-_WITHOUT_MARGIN = ("ratio", "energy", "weighted_l1_bce")
-
 
 @dataclass(frozen=True)
 class Mining:
@@ -74,7 +72,7 @@ class Objective:
         as two classes of no extent a margin apart are half a margin apart on the whole. Losses without a
         margin: half of the distance's own, a twentieth of the distance of two random embeddings.
         """
-        if self.loss.over == "classes" or self.loss.name in _WITHOUT_MARGIN:
+        if not self.loss.has_margin:
             return self.distance.margin / 2
         return margin / 2 if self.loss.over == "triplets" else margin / 4
 

@@ -40,9 +40,12 @@ def contrastive(embeddings: Tensor, pairs: Pairs, distance: Distance) -> Tensor:
 def energy(embeddings: Tensor, pairs: Pairs, distance: Distance, *, bound: float | None) -> Tensor:
     """2/Q E^2 for a genuine pair, 2 Q exp(-2.77 E / Q) for an impostor; mean over the chosen pairs.
 
-    E is the distance, and Q its upper bound: `bound`, or twice `Distance.unit` where that is None. No margin.
     Chopra, Hadsell, LeCun, "Learning a similarity metric discriminatively, with application to face
-    verification", CVPR 2005. Arguments and errors as of `contrastive`.
+    verification", CVPR 2005. There E is the L1 norm of the difference and Q its upper bound. Here E is the
+    configured distance, and Q the scale over which impostors are pushed: their slope falls to 6 % at E = Q.
+    Q is `bound`, or twice `Distance.unit` where that is None: by `euclidean` the largest distance of two
+    vectors of unit length, by other distances about that of two random embeddings, no upper bound. No margin.
+    Arguments and errors as of `contrastive`.
     """
     if pairs.chosen == 0:
         return _nothing(embeddings)
@@ -93,7 +96,8 @@ def start_weighted_l1(width: int, classes: int, generator: torch.Generator) -> d
 def compare_weighted_l1(learned: Mapping[str, Tensor]) -> Distance:
     """-log p of `weighted_l1_bce` as a distance of vectors (N, d), palettes being flattened.
 
-    It is above 0 even for equal embeddings, and where a weight is positive they may not be the nearest.
+    It is above 0 even for equal embeddings, the diagonal of its `matrix` included, and where a weight is
+    positive they may not be the nearest.
     """
     weights, bias = learned["weights"].detach(), learned["bias"].detach()
 

@@ -57,8 +57,10 @@ def triplet(embeddings: Tensor, mined: Mined, distance: Distance, *, reduction: 
 def triplet_soft(embeddings: Tensor, mined: Mined, distance: Distance, *, reduction: Reduction) -> Tensor:
     """log(1 + exp(d(a, p) - d(a, n) + margin)), averaged as `reduction` says.
 
-    Hermans, Beyer, Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017, there with
-    margin 0. Arguments and errors as of `triplet`.
+    Hermans, Beyer, Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017, there without
+    a margin. Here it is the one of the triplets, by default `Distance.margin` as for the other losses over
+    triplets; a margin of 0 gives the published loss, and a miner that goes by the margin then sees 0 too.
+    Arguments and errors as of `triplet`.
     """
     return _over(embeddings, mined, distance, _softplus, reduction)
 
@@ -66,8 +68,9 @@ def triplet_soft(embeddings: Tensor, mined: Mined, distance: Distance, *, reduct
 def triplet_cosine(embeddings: Tensor, mined: Mined, distance: Distance, *, reduction: Reduction) -> Tensor:
     """max(0, cos(a, n) - cos(a, p) + margin) of the flattened embeddings, averaged as `reduction` says.
 
-    The triplets may be mined with any distance. Their margin counts in units of the two distances' own
-    margins, so that a tenth of a distance stays a tenth of a cosine; with distance `cosine` it is the same.
+    The triplets may be mined with any distance. The margin is converted: theirs is in the unit of that
+    distance, and the hinge's is margin * cosine().margin / distance.margin, so that a tenth of a distance
+    stays a tenth of a cosine. Mined with `euclidean` at 0.2 the hinge has 0.1; with `cosine` it is the same.
     The hinge is that of Schroff et al., CVPR 2015. Arguments and errors as of `triplet`.
     """
     angle = cosine()

@@ -66,6 +66,25 @@ def test_every_loss_with_every_miner_and_distance_teaches(loss: str, name: str, 
         assert slope.abs().max() > 0
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_has_a_margin_where_its_value_changes_with_it(name: str) -> None:
+    of, distance, labels = LOSSES[name](), DISTANCES["euclidean"](), torch.arange(8) % 2
+    chance = torch.Generator().manual_seed(0)
+    x = torch.rand(8, 4, generator=chance)
+    learned = of.start(4, 2, chance) if of.start else {}
+    if of.over == "classes":
+        assert not of.has_margin
+        return
+    miner = (MINERS if of.over == "triplets" else PAIR_MINERS)["all"]()
+    low, high = (
+        of.value(
+            x, miner(distance.matrix(x, x), relate(labels), margin=m, generator=chance), distance, learned
+        )
+        for m in (0.3, 0.9)
+    )
+    assert of.has_margin == (low.item() != high.item())
+
+
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("trunk", BACKBONES)

@@ -32,7 +32,7 @@ def test_the_first_miner_serves_the_first_epochs_without_the_options_of_the_othe
     found = objective(miner="all", miner_options={"kind": "hard"}, first_miner="as_drawn", first_epochs=2)
     assert [found.mining_of(epoch).tuples for epoch in (1, 2, 3)] == [3, 3, 0]
     assert [found.mining_of(epoch) is found.mining for epoch in (1, 2, 3)] == [False, False, True]
-    only = objective(first_epochs=2)
+    only = objective()
     assert only.mining_of(1) is only.mining
 
 
@@ -40,19 +40,20 @@ def test_tuples_are_pairs_or_triplets_as_the_loss_wants() -> None:
     assert objective(miner="as_drawn").mining.tuples == 3
     assert objective(loss="energy", miner="as_drawn").mining.tuples == 2
     assert objective(loss="softmax", miner="as_drawn").mining.tuples == 0
-    assert objective(loss="softmax").mining.miner is None
+    for name in ("", "semi_hard", "hard_negative", "as_drawn"):
+        assert objective(loss="softmax", miner=name).mining.miner is None
 
 
 def test_options_reach_loss_and_miner() -> None:
     x, labels = torch.tensor([[0.0], [1.0], [1.5], [9.0]]), torch.tensor([0, 0, 1, 1])
-    easy = []
+    chosen = []
     for kind in ("hard", "all"):
         found = objective(miner="all", miner_options={"kind": kind}, margin=0.1)
         assert found.mining.miner is not None
         table = found.distance.matrix(x, x)
         mined = found.mining.miner(table, relate(labels), margin=0.1, generator=torch.Generator())
-        easy.append(mined.counts.easy)
-    assert easy[0] == 0 < easy[1]
+        chosen.append(mined.chosen)
+    assert chosen[0] == mined.counts.hard < chosen[1] == mined.valid
     with pytest.raises(ConfigError, match="reduction: got 'median'"):
         objective(loss_options={"reduction": "median"})
 
@@ -101,7 +102,21 @@ def test_the_least_spread_goes_by_the_margin_where_there_is_one() -> None:
             {"loss": "contrastive"},
             r"\(loss 'contrastive' is over pairs\): got 'semi_hard', allowed: all, as_drawn, hard_negative",
         ),
-        ({"first_miner": "odd"}, r"metric\.first_miner .*: got 'odd'"),
+        ({"first_miner": "odd", "first_epochs": 2}, r"metric\.first_miner .*: got 'odd'"),
+        ({"first_miner": "all"}, r"got first_miner 'all' with first_epochs 0.* or neither"),
+        ({"first_epochs": 2}, r"got first_miner '' with first_epochs 2.* or neither"),
+        (
+            {"loss": "softmax", "miner": "semihard"},
+            r"metric\.miner \(loss 'softmax' is over classes\): got 'semihard', allowed: .*hard_negative",
+        ),
+        (
+            {"loss": "softmax", "first_miner": "odd", "first_epochs": 1},
+            r"metric\.first_miner \(loss 'softmax' .*: got 'odd'",
+        ),
+        (
+            {"distance": "squared_euclidean", "squared": True},
+            r"metric\.squared: got true .* squared already; set metric\.squared: false",
+        ),
         ({"miner_options": {"kind": "all"}}, r"metric\.miner .* 'semi_hard': unknown option 'kind'"),
         ({"loss_options": {"bound": 1.0}}, r"metric\.loss 'triplet': unknown option 'bound'"),
         ({"margin_by": "euclidean"}, r"metric\.margin_by: got 'euclidean', allowed: cie76, "),
