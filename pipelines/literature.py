@@ -5,15 +5,22 @@
 
 Runs `kilnsense study` on configs/study_*.yaml where their data are given; those of rendered kilns need none.
 Each leaves its page, tables and trials in a folder below --out, and goes on there when it is called again.
-One row per setting: nearest samples under the distance that was trained for. --quick shows that all is there
-and measures nothing. The long run on Omniglot is `kilnsense study configs/study_omniglot_full.yaml`.
+One row per setting: nearest samples under the distance that was trained for. For frames a second table holds
+the mean over all settings of every judge on every region, every scale, and all of them; --json has each.
+--quick shows that all is there and measures nothing. The long run on Omniglot is
+`kilnsense study configs/study_omniglot_full.yaml`.
+
+--set is for every study that is run, so it can name only what all of them have. A folder that was begun with
+other settings is not gone on with: give another --out, or run `kilnsense study` on the one config.
 """
 
 import argparse
 import csv
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
 
 from rich.console import Console
 from rich.table import Table
@@ -25,12 +32,18 @@ STUDIES = {
     "study_fashion_mnist.yaml": "fashion_mnist",
     "study_omniglot.yaml": "omniglot",
     "study_flame_spray.yaml": "flame_spray",
+    "study_flame_margins.yaml": "flame_spray",
     "study_rendered.yaml": "",
     "study_margins.yaml": "",
 }
 """Config of a study: the option that names its data; empty: it has its own."""
 QUICK = ("base.training.epochs=1", "base.training.batches_per_epoch=5", "seeds=[0]")
-MEASURES = ("accuracy", "20-way", "5-way", "balanced_accuracy")
+MEASURES = ("accuracy", "20-way", "5-way")
+"""Of the nearest, for pictures and characters."""
+OF_FRAMES = "balanced_accuracy"
+"""Of every judge on all that a study of frames looks at."""
+WHOLE = ("embedding", "branches")
+"""All that was learned, which the nearest are looked for in."""
 
 PER_ANCHOR = "siamese-triplet 0c719f9, 240,000 pictures, mean of two seeds"
 PML = "pytorch-metric-learning 2.9, 240,000 pictures"
@@ -60,18 +73,62 @@ def study(name: str, given: argparse.Namespace) -> list[dict[str, object]]:
     if code := run(["study", str(CONFIGS / name), *place, *(f"--set={text}" for text in settings)]):
         sys.exit(code)
     with (folder / "study.csv").open(encoding="utf-8", newline="") as file:
-        found = [row for row in csv.DictReader(file) if row["judge"] == "nearest"]
-    wanted = [r for r in found if r["features"] in ("embedding", "branches") and r["measure"] in MEASURES]
+        found = list(csv.DictReader(file))
+    wanted = [r for r in found if r["measure"] == OF_FRAMES or (is_whole(r) and r["measure"] in MEASURES)]
     return [row_of(folder.name, row) for row in wanted]
 
 
+def is_whole(row: Mapping[str, object]) -> bool:
+    """Whether it is of the nearest by all that was learned."""
+    return row["judge"] == "nearest" and row["features"] in WHOLE
+
+
 def row_of(name: str, row: dict[str, str]) -> dict[str, object]:
-    """One line of the table: a result, and the figure that is known of it or None."""
-    known = {reference[:3]: reference[3:] for reference in REFERENCES}
+    """One result, and the figure that is known of it or None."""
+    known = {reference[:3]: reference[3:] for reference in REFERENCES} if is_whole(row) else {}
     figure, source = known.get((name, row["name"], row["measure"]), (None, ""))
-    mean, spread = float(row["mean"]), float(row["spread"]) if row["spread"] else None
-    places = {"study": name, "setting": row["name"], "measure": row["measure"], "seeds": int(row["n"])}
-    return {**places, "measured": mean, "spread": spread, "reference": figure, "source": source}
+    measured, spread = float(row["mean"]), float(row["spread"]) if row["spread"] else None
+    places = {"study": name, "setting": row["name"], "features": row["features"], "judge": row["judge"]}
+    counted = {"measure": row["measure"], "seeds": int(row["n"])}
+    return {
+        **places,
+        **counted,
+        "measured": measured,
+        "spread": spread,
+        "reference": figure,
+        "source": source,
+    }
+
+
+def settings_table(rows: list[dict[str, object]]) -> Table:
+    """A line per setting and measure: the nearest by all that was learned."""
+    table = Table("study", "setting", "measure", "measured", "reference", "of")
+    for row in filter(is_whole, rows):
+        measured = f"{row['measured']:.3f}" + ("" if row["spread"] is None else f" ±{row['spread']:.3f}")
+        shown = "" if row["reference"] is None else f"{row['reference']:.3f}"
+        table.add_row(
+            *(str(row[key]) for key in ("study", "setting", "measure")), measured, shown, str(row["source"])
+        )
+    return table
+
+
+def parts_table(name: str, rows: list[dict[str, object]]) -> Table | None:
+    """A line per features and a column per judge, means over all settings; None where one of each is all."""
+    cells: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["study"] == name and row["measure"] == OF_FRAMES:
+            cells.setdefault((str(row["features"]), str(row["judge"])), []).append(
+                float(str(row["measured"]))
+            )
+    if len(cells) < 2:
+        return None
+    features, judges = (list(dict.fromkeys(cell[place] for cell in cells)) for place in (0, 1))
+    settings = max(map(len, cells.values()))
+    table = Table("looked at", *judges, title=f"{name}: {OF_FRAMES}, mean over {settings} settings")
+    for part in features:
+        found = (cells.get((part, judge)) for judge in judges)
+        table.add_row(part, *(f"{mean(values):.3f}" if values else "" for values in found))
+    return table
 
 
 def main() -> None:
@@ -79,12 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for option in filter(None, STUDIES.values()):
+    for option in dict.fromkeys(filter(None, STUDIES.values())):
         parser.add_argument(f"--{option.replace('_', '-')}", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("runs/literature"))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--set", action="append", default=[], help="override one value of all studies")
+    parser.add_argument(
+        "--set", action="append", default=[], help="override one value of every study that is run"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     names = [name for name, option in STUDIES.items() if not option or getattr(given, option)]
@@ -92,14 +151,11 @@ def main() -> None:
     if given.json:
         sys.stdout.write(json.dumps(rows, allow_nan=False) + "\n")
         return
-    table = Table("study", "setting", "measure", "measured", "reference", "of")
-    for row in rows:
-        measured = f"{row['measured']:.3f}" + ("" if row["spread"] is None else f" ±{row['spread']:.3f}")
-        shown = "" if row["reference"] is None else f"{row['reference']:.3f}"
-        table.add_row(
-            *(str(row[key]) for key in ("study", "setting", "measure")), measured, shown, str(row["source"])
-        )
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(settings_table(rows))
+    for name in names:
+        if (table := parts_table(Path(name).stem, rows)) is not None:
+            console.print(table)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def test_studies_run_where_their_data_are_and_go_on_where_they_were(
         lines = [
             f'"{name}",embedding,nearest,accuracy,0.9,0.01,2,1',
             f'"{name}",embedding,svm,accuracy,0.8,0.01,2,1',
-            f'"{name}",region:flame,nearest,balanced_accuracy,0.7,,1,1',
+            f'"{name}",embedding,nearest,macro_f1,0.7,0.01,2,1',
+            f'"{name}",region:flame,svm,balanced_accuracy,0.7,,1,1',
+            f'"{name}",region:flame,svm,macro_f1,0.7,,1,1',
             f'"{name}",branches,nearest,balanced_accuracy,0.6,,1,1',
         ]
         (folder / "study.csv").write_text(HEAD + "\n".join(lines), encoding="utf-8")
@@ -93,6 +95,8 @@ def test_studies_run_where_their_data_are_and_go_on_where_they_were(
     assert rows[0] == {
         "study": "study_fashion_mnist",
         "setting": "triplet, random-hard",
+        "features": "embedding",
+        "judge": "nearest",
         "measure": "accuracy",
         "seeds": 2,
         "measured": 0.9,
@@ -100,13 +104,51 @@ def test_studies_run_where_their_data_are_and_go_on_where_they_were(
         "reference": 0.89,
         "source": literature.PER_ANCHOR,
     }
-    assert [(row["measured"], row["spread"], row["reference"]) for row in rows[2:4]] == [
-        (0.9, 0.01, None),
-        (0.6, None, None),
+    places = ("features", "judge", "measured", "spread", "reference")
+    assert [tuple(row[key] for key in places) for row in rows[3:6]] == [
+        ("embedding", "nearest", 0.9, 0.01, None),
+        ("region:flame", "svm", 0.7, None, None),
+        ("branches", "nearest", 0.6, None, None),
     ]
     assert {arguments[2] for arguments in runs} == {"--out"}
     call()
     assert {arguments[2] for arguments in runs[3:]} == {"--resume"}
+
+
+def test_every_judge_of_every_part_of_frames_has_its_mean_over_the_settings(
+    literature: ModuleType, call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fake(arguments: list[str]) -> int:
+        folder = Path(arguments[3])
+        folder.mkdir(parents=True)
+        lines = [
+            f"{name},{features},{judge},balanced_accuracy,{score},,1,1"
+            for name, plus in (("vector", 0.0), ("palette", 0.1))
+            for features, judge, score in (
+                ("fused", "svm", 0.7 + plus),
+                ("branches", "nearest", 0.5 + plus),
+                ("branches", "svm", 0.6),
+            )
+        ]
+        (folder / "study.csv").write_text(HEAD + "\n".join(lines), encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr(literature, "run", fake)
+    monkeypatch.setattr(literature, "STUDIES", {"study_rendered.yaml": ""})
+    rows = call()
+    literature.Console(width=100).print(literature.parts_table("study_rendered", rows))
+    said = capsys.readouterr().out
+    assert "study_rendered: balanced_accuracy, mean over 2 settings" in " ".join(said.split())
+    lines = [line.replace("│", " ").split() for line in said.splitlines()]
+    assert ["fused", "0.750"] in lines
+    assert ["branches", "0.600", "0.550"] in lines
+    assert literature.parts_table("study_margins", rows) is None
+    literature.Console(width=100).print(literature.settings_table(rows))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.replace("│", " ").split()[1:4] for line in lines if "study_rendered" in line] == [
+        ["vector", "balanced_accuracy", "0.500"],
+        ["palette", "balanced_accuracy", "0.600"],
+    ]
 
 
 def test_a_study_that_fails_ends_it(
