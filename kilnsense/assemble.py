@@ -47,8 +47,8 @@ def build_objective(config: MetricConfig) -> Objective:
     """The objective that a config describes.
 
     Without a margin it is the loss's own for the distance. The options of the miner go to `miner` alone; a
-    `first_miner` has its defaults. A loss over classes leaves miners and margins alone; their names must
-    still be known, or empty.
+    `first_miner` has its defaults. A loss over classes leaves miners and margins alone; a miner's
+    name must still be known, or empty.
 
     Raises:
         ConfigError: an unknown part or option, a miner of another kind of loss, a first miner without epochs
@@ -66,8 +66,8 @@ def build_objective(config: MetricConfig) -> Objective:
     first = _mining(loss, config.first_miner, {}, kind="metric.first_miner") if config.first_miner else mining
     if (config.first_miner != "") != (config.first_epochs > 0):
         raise ConfigError(
-            f"metric: got first_miner {config.first_miner!r} with first_epochs {config.first_epochs}, which "
-            "changes nothing; give a miner and the number of its epochs, or neither"
+            f"metric.first_miner: got {config.first_miner!r} with metric.first_epochs {config.first_epochs}, "
+            "which changes nothing; give a miner and the number of its epochs, or neither"
         )
     return Objective(
         distance=distance,

@@ -32,7 +32,6 @@ class Loss:
     Attributes:
         name: its name in `LOSSES`.
         over: what it learns from.
-        has_margin: the margin enters the value; else only miners and counts go by it.
         value: (embeddings, chosen, distance, learned) -> scalar that always back-propagates: where nothing
             is chosen 0 with a gradient of 0. The margin is that of `chosen`.
         default_margin: for a distance, in its unit.
@@ -40,15 +39,16 @@ class Loss:
             float32 without requires_grad.
         compare: None, or how embeddings (N, width) are compared after training with what was learned; None:
             by the distance.
+        has_margin: the margin enters the value; else only miners and counts go by it.
     """
 
     name: str
     over: Over
-    has_margin: bool
     value: Callable[[Tensor, Chosen, Distance, Learned], Tensor]
     default_margin: Callable[[Distance], float]
     start: Callable[[int, int, torch.Generator], dict[str, Tensor]] | None = None
     compare: Callable[[Learned], Distance] | None = None
+    has_margin: bool = True
 
 
 def _own_margin(distance: Distance) -> float:
@@ -67,7 +67,7 @@ def _over_triplets(
             raise _wrong(name, "triplets", "MINERS", chosen)
         return of(embeddings, chosen, distance)
 
-    return Loss(name, "triplets", has_margin, value, _own_margin)
+    return Loss(name, "triplets", value, _own_margin, has_margin=has_margin)
 
 
 def _triplet(*, reduction: Reduction = "mean_violating") -> Loss:
@@ -93,7 +93,7 @@ def _contrastive() -> Loss:
     def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
         return pair_losses.contrastive(embeddings, _pairs("contrastive", chosen), distance)
 
-    return Loss("contrastive", "pairs", True, value, _pair_margin)
+    return Loss("contrastive", "pairs", value, _pair_margin)
 
 
 def _energy(*, bound: float | None = None) -> Loss:
@@ -107,7 +107,7 @@ def _energy(*, bound: float | None = None) -> Loss:
     def value(embeddings: Tensor, chosen: Chosen, distance: Distance, learned: Learned) -> Tensor:  # noqa: ARG001
         return pair_losses.energy(embeddings, _pairs("energy", chosen), distance, bound=bound)
 
-    return Loss("energy", "pairs", False, value, _pair_margin)
+    return Loss("energy", "pairs", value, _pair_margin, has_margin=False)
 
 
 def _weighted_l1_bce() -> Loss:
@@ -117,11 +117,11 @@ def _weighted_l1_bce() -> Loss:
     return Loss(
         "weighted_l1_bce",
         "pairs",
-        False,
         value,
         _pair_margin,
         start=pair_losses.start_weighted_l1,
         compare=pair_losses.compare_weighted_l1,
+        has_margin=False,
     )
 
 
@@ -131,7 +131,7 @@ def _softmax() -> Loss:
             raise _wrong("softmax", "labels", "no miner", chosen)
         return class_losses.softmax(embeddings, chosen, learned)
 
-    return Loss("softmax", "classes", False, value, _own_margin, start=class_losses.start_softmax)
+    return Loss("softmax", "classes", value, _own_margin, start=class_losses.start_softmax, has_margin=False)
 
 
 def _pairs(name: str, chosen: Chosen) -> Pairs:
