@@ -49,7 +49,7 @@ class Distance:
 
     @property
     def unit(self) -> float:
-        """Half the distance of two random embeddings, about; by `euclidean` 1, half the largest of unit ones."""
+        """Half the distance of two random embeddings, about; by `euclidean` 1, half that of opposite ones."""
         return 5 * self.margin
 
     @torch.no_grad()
