@@ -107,7 +107,9 @@ def _figures(
         mean = sum(outcome.validation for outcome in best) / len(best)
         figures.append(
             Figure(
-                "validation of the best", f"{mean:.3f}", "mean of its seeds, on data that no test score is of"
+                "validation of the best",
+                f"{mean:.3f}",
+                "mean of its seeds; these data chose the epochs, no test score is of them",
             )
         )
     speeds = [outcome.images_per_second for outcome in best if outcome.images_per_second > 0]

@@ -11,7 +11,7 @@ class Trouble:
     """Of some networks together.
 
     Attributes:
-        empty: batches in which nothing was mined.
+        empty: batches of which the miner chose nothing.
         skipped: batches without a step, because the gradient was not finite.
         collapsed: branches that hardly tell samples apart in the epoch that was kept, in any of the networks.
     """
