@@ -144,19 +144,19 @@ def test_what_the_loss_learns_is_trained_and_handed_back(toy: Toy) -> None:
 def test_the_history_tells_margins_counts_and_images(toy: Toy) -> None:
     metric = MetricConfig(
         loss="contrastive",
-        miner="hard_negative",
-        first_miner="all",
+        miner="as_drawn",
+        first_miner="hard_negative",
         first_epochs=1,
         margin=0.2,
         margin_end=1.3,
     )
-    config = settings(3, classes_per_batch=2)
+    config = settings(3, classes_per_batch=2, tuples=5)
     history = fit_encoder(new_encoder(), toy(), build_objective(metric), config=config, seed=7).history
     assert [epoch.margin for epoch in history.epochs] == [0.2, *(pytest.approx(m) for m in (0.5, 0.9, 1.3))]
-    assert [epoch.images for epoch in history.epochs] == [0, 48, 48, 48]
-    every, chosen = history.epochs[1], history.epochs[2]
+    assert [epoch.images for epoch in history.epochs] == [0, 48, 40, 40]
+    every, drawn = history.epochs[1], history.epochs[2]
     assert every.inside + every.beyond > every.genuine > 0
-    assert chosen.inside + chosen.beyond == chosen.genuine > 0
+    assert 0 < drawn.genuine + drawn.inside + drawn.beyond <= 4 * 5 * 2  # two branches
     assert (every.easy, every.semi_hard, every.hard) == (0, 0, 0)
     assert history.images_per_second > 0
     assert 0 < history.epochs[1].train_seconds < history.epochs[1].seconds
