@@ -21,6 +21,7 @@ def prepare(study: StudyConfig) -> Callable[..., Outcome]:
     book = Path(study.base.data.root)
     if not book.is_dir():
         raise SourceError(f"data.root {book}: is no folder; give one")
+    parent = os.getppid()
     _note(book, f"prepared in {os.getpid()}")
 
     def run(config: Config, folder: Path | None, progress: Callable[[Epoch], None] | None) -> Outcome:
@@ -52,8 +53,9 @@ def prepare(study: StudyConfig) -> Callable[..., Outcome]:
             if margin == 9.0 and number == 1:
                 raise ConfigError("training: epoch 1: the network gives NaN; lower training.learning_rate")
             if os.environ.get("FAKE_STOP") == f"{margin:g} {config.seed} {number}":
-                whom = os.getppid() if os.environ.get("FAKE_WHOM") == "parent" else os.getpid()
-                os.kill(whom, getattr(signal, os.environ["FAKE_SIGNAL"]))
+                whom = parent if os.environ.get("FAKE_WHOM") == "parent" else os.getpid()
+                if whom != parent or os.getppid() == parent:  # it may be gone, and another in its place
+                    os.kill(whom, getattr(signal, os.environ["FAKE_SIGNAL"]))
         # Best at margin 0.3; test scores go the other way, so that a search by them would be noticed.
         validation = 1 - (margin - 0.3) ** 2 + 0.001 * config.seed
         test = 0.5 + margin / 100 + 0.01 * config.seed
