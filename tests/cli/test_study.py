@@ -26,6 +26,8 @@ FAKES = Path(__file__).parents[1] / "study"
 COMMAND = [
     sys.executable,
     "-c",
+    # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+    "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "from fake_task import prepare\nfrom kilnsense.study.tasks import TASKS\nTASKS['pictures'] = prepare\n"
     "from kilnsense.cli.main import main\nmain()",
 ]

@@ -13,7 +13,9 @@ import pytest
 from kilnsense.cli.main import run
 
 QUICK = ["--set", "training.enabled=false"]
-COMMAND = [sys.executable, "-c", "from kilnsense.cli.main import main; main()"]
+# A shell that runs the tests in the background lets its children ignore Ctrl-C.
+HEAR = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+COMMAND = [sys.executable, "-c", f"{HEAR}from kilnsense.cli.main import main; main()"]
 
 
 def interrupted(
