@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kilnsense.cli.options import AsJson
 from kilnsense.cli.output import emit_json, people, show_table
 
 app = typer.Typer(help="Look at a trained model.", no_args_is_help=True)
@@ -18,7 +19,7 @@ def bundles() -> None:
 @app.command()
 def show(
     folder: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that a bundle is whole and print what it holds."""
     from kilnsense.bundle import load_bundle

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kilnsense.cli.options import AsJson, Settings
 from kilnsense.cli.output import emit_json, people
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show, check or describe a configuration.", no_args_is_help=True)
 
 ConfigFile = Annotated[Path | None, typer.Argument(help="YAML file; none: the defaults.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kilnsense.cli.options import AsJson, Settings
 from kilnsense.cli.output import emit_json, now, people, show_table
 from kilnsense.cli.runs import run_folder, tidied, write_run
 from kilnsense.errors import ConfigError
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run.")] = Path("runs/demo"),
     config_file: Annotated[Path, typer.Option("--config", help="YAML file.")] = Path("configs/demo.yaml"),
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train on the labelled runs of a config, judge its held-out runs, and write a page about it.
 

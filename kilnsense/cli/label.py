@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from kilnsense.cli.options import AsJson
 from kilnsense.cli.output import emit_json, people, track
 from kilnsense.errors import ConfigError, InputError, StorageError
 
@@ -25,7 +26,7 @@ def label(
     ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing table.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Decoding threads.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge every file of a folder and write one row each, sorted by path.
 

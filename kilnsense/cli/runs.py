@@ -1,9 +1,10 @@
 """The folder of one run: made, marked as running or done, gone on in, or taken away where nothing came."""
 
 import json
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,21 @@ class StoppedError(KilnsenseError):
     """A person stopped the run; the message says how to go on."""
 
     exit_code = 130
+
+
+def begin_folder(
+    verb: str, config: "AnyConfig", *, out: Path | None, overwrite: bool, resume: Path | None
+) -> Path:
+    """A new folder, see `run_folder`, or with `resume` that of a killed run, see `resume_folder`.
+
+    Raises:
+        ConfigError, StorageError: as these; or both kinds of folder are asked for.
+    """
+    if resume is None:
+        return run_folder(verb, config, out=out, overwrite=overwrite)
+    if out is not None or overwrite:
+        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+    return resume_folder(resume, verb, config)
 
 
 def run_folder(verb: str, config: "AnyConfig", *, out: Path | None, overwrite: bool = False) -> Path:
@@ -95,6 +111,28 @@ def tidied(folder: Path) -> Iterator[None]:
         if [path.name for path in folder.iterdir()] == [RECORD]:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+@contextmanager
+def resumable(folder: Path, again: Sequence[str]) -> Iterator[None]:
+    """`tidied`, for a run that can go on: at Ctrl-C it says how, where there is anything to go on from.
+
+    Args:
+        folder: of the run.
+        again: the words of the command, without its options about folders.
+
+    Raises:
+        StoppedError: Ctrl-C.
+    """
+    try:
+        with tidied(folder):
+            yield
+    except KeyboardInterrupt as error:
+        if not folder.exists():
+            raise
+        raise StoppedError(
+            f"interrupted; go on with: {shlex.join([*again, '--resume', str(folder)])}"
+        ) from error
 
 
 def write_run(

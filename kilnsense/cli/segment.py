@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kilnsense.cli.options import AsJson, Overwrite, Settings
 from kilnsense.cli.output import emit_json, now, people, show_table, track
 from kilnsense.cli.runs import run_folder, write_run
 from kilnsense.errors import ConfigError, ImageError, InputError, StorageError
@@ -36,13 +37,13 @@ Rows = list[list[str]]
 def segment(
     source: Annotated[Path, typer.Argument(help="Folder of pictures, or one picture.")],
     config_file: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    settings: Settings = None,
     bundle: Annotated[
         Path | None, typer.Option("--bundle", "-b", help="Take codebook and config of a trained model.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Split pictures into colour regions: an overlay with a legend per picture, and regions.csv.
 

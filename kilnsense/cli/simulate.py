@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kilnsense.cli.options import AsJson
 from kilnsense.cli.output import emit_json, people, steps
 
 
@@ -30,7 +31,7 @@ def simulate(
         bool, typer.Option("--video", help="One MP4 per run in place of a folder of JPEGs.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Render runs of a synthetic kiln camera: frames, region masks and the true state of each."""
     from kilnsense.render.sequence import Simulation, parse_size

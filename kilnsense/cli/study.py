@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from kilnsense.cli.options import AsJson, Overwrite, Resume, RunFolder, Settings
 from kilnsense.cli.output import QUIET_SECONDS, emit_json, now, people, show_table
-from kilnsense.cli.runs import StoppedError, resume_folder, run_folder, tidied, write_run
+from kilnsense.cli.runs import begin_folder, resumable, write_run
 from kilnsense.errors import ConfigError
 from kilnsense.record.publish import publish
 
@@ -36,7 +37,7 @@ Job = Callable[[Path, "Watch"], "tuple[tuple[Finished, ...], Found | None]"]
 
 def study(
     config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of a study.")],
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Override one value: a.b=c.")] = None,
+    settings: Settings = None,
     search: Annotated[
         int | None,
         typer.Option(
@@ -44,12 +45,10 @@ def study(
         ),
     ] = None,
     processes: Annotated[int, typer.Option("--processes", min=1, help="Trials at the same time.")] = 1,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", help="Go on in the folder of a killed run.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    out: RunFolder = None,
+    overwrite: Overwrite = False,
+    resume: Resume = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train every variant with every value of the grid and every seed; judge all of them alike.
 
@@ -64,11 +63,12 @@ def study(
         _check_kind(resume, search)
     job = _job(config, search, processes)
     started = now()
-    folder = _folder(config, out=out, overwrite=overwrite, resume=resume)
+    folder = begin_folder("study", config, out=out, overwrite=overwrite, resume=resume)
     again = ["kilnsense", "study", str(config_file), *(f"--set={text}" for text in settings or ())]
     again += [f"--search={search}"] if search is not None else []
     again += [f"--processes={processes}"] if processes > 1 else []
-    finished, found = _run(job, folder, scores=search is None, again=again)
+    with resumable(folder, again), _watching(scores=search is None) as watch:
+        finished, found = job(folder, watch)
     values = _write(folder, config, finished, found)
     write_run(folder, "study", started=started, config=config, values={"best": values["best"]})
     _report(folder, config, values, finished, found)
@@ -103,30 +103,6 @@ def _job(config: "StudyConfig", search: int | None, processes: int) -> Job:
         run_study(config, task, trials, folder=folder, processes=processes, watch=watch),
         None,
     )
-
-
-def _folder(config: "StudyConfig", *, out: Path | None, overwrite: bool, resume: Path | None) -> Path:
-    """A new folder, or that of a killed run. Raises ConfigError."""
-    if resume is None:
-        return run_folder("study", config, out=out, overwrite=overwrite)
-    if out is not None or overwrite:
-        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
-    return resume_folder(resume, "study", config)
-
-
-def _run(
-    job: Job, folder: Path, *, scores: bool, again: list[str]
-) -> "tuple[tuple[Finished, ...], Found | None]":
-    """Does it and tells how far it is. Raises StoppedError, which says how to go on, at Ctrl-C."""
-    try:
-        with tidied(folder), _watching(scores=scores) as watch:
-            return job(folder, watch)
-    except KeyboardInterrupt as error:
-        if not folder.exists():
-            raise
-        raise StoppedError(
-            f"interrupted; go on with: {shlex.join([*again, '--resume', str(folder)])}"
-        ) from error
 
 
 def _check_kind(folder: Path, search: int | None) -> None:
