@@ -20,7 +20,9 @@ from kilnsense.parts import build, pick
 from kilnsense.seeds import derive
 from kilnsense.types import Features
 
-_AS_DRAWN = "as_drawn"
+AS_DRAWN = "as_drawn"
+"""The miner, of triplets and of pairs, that takes them as the batch was drawn."""
+
 _ROWS = {"triplets": 3, "pairs": 2}
 """Rows of a batch that one tuple takes, where batches are drawn tuple by tuple."""
 
@@ -95,7 +97,7 @@ def _mining(loss: Loss, name: str, options: Mapping[str, object], *, kind: str) 
     miner = build(tables[loss.over], name, options, kind=f"{kind} (loss {loss.name!r} is over {loss.over})")
     if loss.over == "classes":  # the name was checked, the miner is of no use
         return Mining(None)
-    return Mining(miner, tuples=_ROWS[loss.over] if name == _AS_DRAWN else 0)
+    return Mining(miner, tuples=_ROWS[loss.over] if name == AS_DRAWN else 0)
 
 
 def _colour_difference(name: str) -> Distance:

@@ -56,11 +56,11 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
     turns = TURNS if study.one_shot.rotations else 1
 
     @cache
-    def shown(size: int, colours: int, head: str) -> tuple[Shown, Shown]:
+    def shown(size: int, colours: int, head: str) -> tuple[Shown, Rows, Shown]:
         first, second = (
             show(part, size=size, colours=colours, head=head) for part in (background, evaluation)
         )
-        return first, second
+        return *turned(first, background.labels, turns), second
 
     def run(config: Config, checkpoints: Path | None, progress: Progress | None) -> Outcome:
         check_view(config, task=study.task)
@@ -74,9 +74,8 @@ def prepare_one_shot(study: StudyConfig) -> Prepared:
             remedy="lower training.samples_per_class, add pictures of it, or leave the character out",
         )
         branches = config.branches
-        known, asked = shown(branches.size, branches.colours, branches.head)
-        known, labels = turned(known, background.labels, turns)
-        labels, split = split_characters(labels, config, turns=turns)
+        known, characters, asked = shown(branches.size, branches.colours, branches.head)
+        labels, split = split_characters(characters, config, turns=turns)
         with limited_threads(config.training.threads):
             learner = learn(
                 config,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from kilnsense.assemble import check_parts
+from kilnsense.assemble import AS_DRAWN, check_parts
 from kilnsense.classify.models import CLASSIFIERS
 from kilnsense.config import Config, StudyConfig, Variant, overlay
 from kilnsense.errors import ConfigError
 from kilnsense.parts import pick
-from kilnsense.study.unread import AS_DRAWN, TUPLES, check_sections, draws_tuples
+from kilnsense.study.unread import TUPLES, check_sections, draws_tuples
 
 NEAREST = "nearest"
 """The judge that looks at the nearest samples by the distance that was trained for."""

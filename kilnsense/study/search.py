@@ -19,13 +19,14 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from kilnsense.assemble import AS_DRAWN
 from kilnsense.config import Range, StudyConfig, Variant
 from kilnsense.errors import ConfigError
 from kilnsense.seeds import derive
 from kilnsense.study.draws import Draw
 from kilnsense.study.plan import Trial, overlap, plan_trials, study_variants, trial_config
 from kilnsense.study.run import Tally, Watch, finish
-from kilnsense.study.unread import AS_DRAWN, TUPLES, draws_tuples
+from kilnsense.study.unread import TUPLES, draws_tuples
 from kilnsense.study.workers import Finished, Task, Workers, read_finished
 
 JOURNAL = "search.journal"

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
+from kilnsense.assemble import AS_DRAWN
 from kilnsense.config import Config, StudyConfig
 from kilnsense.errors import ConfigError
 
 TUPLES = "training.tuples"
 """Read by miner `AS_DRAWN` alone."""
-
-AS_DRAWN = "as_drawn"
-"""The miner whose batches hold so many pairs or triplets."""
 
 _NEVER = {
     "classifier": "name classifiers in judges; options of one of them go into base.classifier",
