@@ -14,6 +14,7 @@ RANKS = {
     "parts": 1,
     "types": 1,
     "config": 1,
+    "crew": 1,
     "seeds": 0,
     "metric": 1,
     "image": 2,
@@ -31,6 +32,7 @@ RANKS = {
     "web": 5,
     "training": 6,
     "study": 7,
+    "compare": 7,
     "cli": 8,
 }
 
