@@ -157,8 +157,14 @@ def judge(sights: Sequence[Sight], recogniser: Recogniser) -> list[Verdict]:
 
 def score(sights: Sequence[Sight], recogniser: Recogniser) -> Scores:
     """Calibrated probabilities and unfamiliarity of frames that were looked at, whatever their quality."""
+    return score_rows(*represent(sights, recogniser.encode, recogniser.config), recogniser)
+
+
+def score_rows(
+    features: Features, blocks: Mapping[str, NDArray[np.float32]], recogniser: Recogniser
+) -> Scores:
+    """As `score`, of fused rows and the blocks that familiarity is judged on; no frame is needed for it."""
     classes = recogniser.config.classes
-    features, blocks = represent(sights, recogniser.encode, recogniser.config)
     raw = class_probabilities(recogniser.classifier, features.values, classes=len(classes))
     return Scores(classes, recogniser.calibration.apply(raw), recogniser.familiarity.score(blocks))
 
@@ -212,7 +218,8 @@ def represent(
     sights: Sequence[Sight], encode: Encode | None, config: Config
 ) -> tuple[Features, dict[str, NDArray[np.float32]]]:
     """Fused rows for the classifier, and the blocks that familiarity is judged on."""
-    return join(sights, embed(sights, encode, config), config)
+    descriptors = np.stack([sight.descriptors for sight in sights])
+    return join(descriptors, embed(sights, encode, config), config)
 
 
 def embed(sights: Sequence[Sight], encode: Encode | None, config: Config) -> Embeddings | None:
@@ -233,13 +240,12 @@ def embed(sights: Sequence[Sight], encode: Encode | None, config: Config) -> Emb
 
 
 def join(
-    sights: Sequence[Sight], embeddings: Embeddings | None, config: Config
+    descriptors: NDArray[np.float32], embeddings: Embeddings | None, config: Config
 ) -> tuple[Features, dict[str, NDArray[np.float32]]]:
-    """As `represent`, of embeddings that were computed before."""
-    descriptors = np.stack([sight.descriptors for sight in sights])
+    """As `represent`, of (N, F) descriptors and embeddings that were computed before."""
     blocks = split_blocks(descriptors, config.segment.names)
     if embeddings is not None:
-        blocks[EMBEDDING] = embeddings.values.reshape(len(sights), -1)
+        blocks[EMBEDDING] = embeddings.values.reshape(len(descriptors), -1)
     if not config.fusion.descriptors:
         return to_features(embeddings, None), blocks
     chosen, parts = select_blocks(descriptors, config.segment.names)

@@ -28,7 +28,7 @@ from kilnsense.metric.miners import MINERS, Mined
 from kilnsense.metric.ranking import Relation
 from kilnsense.study.grey import learn, show
 from kilnsense.study.pictures import split_pictures
-from kilnsense.study.prepared import limited_threads
+from kilnsense.training.threads import limited_threads
 
 CONFIG = Path(__file__).parents[1] / "configs" / "study_fashion_mnist.yaml"
 MINER = "random_hard"

@@ -118,10 +118,10 @@ def test_sights_hold_what_their_names_say(frames: list[Frame], tiny_recogniser: 
     embeddings = embed([sight] * 3, tiny_recogniser.encode, config)
     assert embeddings is not None
     assert embeddings.values.shape == (3, len(config.branches.views), config.branches.dimensions)
-    features, blocks = join([sight] * 3, embeddings, config)
+    features, blocks = join(np.stack([sight.descriptors] * 3), embeddings, config)
     assert len(features.values) == 3
     assert "embedding" in blocks
-    assert "embedding" not in join([sight], None, config)[1]
+    assert "embedding" not in join(sight.descriptors[None], None, config)[1]
 
 
 def test_a_bundle_without_an_array_is_refused(tiny_saved, tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ from kilnsense.study.kinds import BARE, classify, kinds
 from kilnsense.study.outcome import Outcome, Points, Score
 from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
-from kilnsense.study.prepared import Prepared, Progress, limited_threads, training_speed
+from kilnsense.study.prepared import Prepared, Progress, training_speed
 from kilnsense.training.history import History
 from kilnsense.training.network import split_rows, train_network
+from kilnsense.training.threads import limited_threads
 from kilnsense.training.unseen import Answers, pool_folds
 
 _KEPT_LOOKS = 6

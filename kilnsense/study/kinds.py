@@ -87,7 +87,8 @@ def classify(
     """
     fusion = config.fusion.model_copy(update={"descriptors": kind.descriptors})
     own = with_classifier(config, judge).model_copy(update={"fusion": fusion})
-    features, _ = join(sights, kind.compared.embeddings if kind.compared else None, own)
+    descriptors = np.stack([sight.descriptors for sight in sights])
+    features, _ = join(descriptors, kind.compared.embeddings if kind.compared else None, own)
     fuser = make_fuser(own, features, evidence=None).fit(features.values[train], labels[train])
     table = class_probabilities(fuser, features.values[test], classes=len(config.classes))
     said: NDArray[np.int64] = table.argmax(axis=1)

@@ -25,7 +25,8 @@ from kilnsense.study.grey import (
 from kilnsense.study.outcome import Outcome, Points, Score
 from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
-from kilnsense.study.prepared import Prepared, Progress, limited_threads, training_speed
+from kilnsense.study.prepared import Prepared, Progress, training_speed
+from kilnsense.training.threads import limited_threads
 
 TURNS = 4
 """Quarter turns of a character, itself among them (Santoro et al., ICML 2016: each is a class of its own)."""

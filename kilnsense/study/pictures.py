@@ -29,7 +29,8 @@ from kilnsense.study.grey import (
 from kilnsense.study.outcome import Outcome, Score
 from kilnsense.study.plan import NEAREST
 from kilnsense.study.points import to_plane
-from kilnsense.study.prepared import Prepared, Progress, limited_threads, training_speed
+from kilnsense.study.prepared import Prepared, Progress, training_speed
+from kilnsense.training.threads import limited_threads
 from kilnsense.training.trial import with_classifier
 
 MOST_KNOWN = 10_000

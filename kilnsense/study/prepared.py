@@ -1,10 +1,7 @@
 """A task made ready for its trials: its data are in memory, a config goes in and an outcome comes out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import torch
 
 from kilnsense.config import Config
 from kilnsense.study.outcome import Outcome
@@ -13,17 +10,6 @@ from kilnsense.training.history import Epoch, History
 Progress = Callable[[Epoch], None]
 Prepared = Callable[[Config, Path | None, Progress | None], Outcome]
 """Config of a trial, folder for its checkpoints (None: none) and a listener to its epochs -> its outcome."""
-
-
-@contextmanager
-def limited_threads(count: int) -> Iterator[None]:
-    """torch computes with so many threads inside, and with as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def training_speed(histories: Sequence[History]) -> float:

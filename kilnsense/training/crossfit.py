@@ -17,7 +17,7 @@ from kilnsense.classify.models import class_probabilities
 from kilnsense.classify.reference import SIGNALS
 from kilnsense.config import Config
 from kilnsense.features.fuse import NEEDS_EVIDENCE, Evidence, block_probabilities
-from kilnsense.recogniser import EMBEDDING, Sight, join
+from kilnsense.recogniser import EMBEDDING, join
 from kilnsense.types import Embeddings, Features
 
 Indices = NDArray[np.intp]
@@ -55,7 +55,7 @@ class OutOfFold:
 
 def cross_fit(
     config: Config,
-    sights: Sequence[Sight],
+    descriptors: NDArray[np.float32],
     labels: NDArray[np.int64],
     folds: Sequence[Fold],
 ) -> OutOfFold:
@@ -63,12 +63,12 @@ def cross_fit(
 
     Args:
         config: the model.
-        sights: N frames that were looked at.
+        descriptors: (N, F) of the frames.
         labels: (N,) class indices.
         folds: their test parts tile the N rows.
     """
     classes = len(config.classes)
-    rows = [join(sights, fold.embeddings, config) for fold in folds]
+    rows = [join(descriptors, fold.embeddings, config) for fold in folds]
     evidence = None
     if config.fusion.kind in NEEDS_EVIDENCE:
         evidence = _gather_evidence(config, rows, labels, folds)

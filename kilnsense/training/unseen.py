@@ -74,7 +74,7 @@ def judge_split(split: Split) -> list[Answers]:
     for test in split.tests.values():
         check_disjoint(split.train.groups.tolist(), test.groups.tolist())
     trained = train_networks(config, split.train)
-    looked = {name: look_all(test, trained.codebook, config) for name, test in split.tests.items()}
+    looked = {name: look_all(test, trained.rows.codebook, config) for name, test in split.tests.items()}
     found: list[Answers] = []
     for features, variant, part in _variants(config, trained, alone=split.baselines):
         for kind in split.classifiers:
@@ -169,8 +169,7 @@ def _variants(config: Config, trained: Trained, *, alone: bool) -> Iterator[tupl
         yield BRANCHES, config.model_copy(update={"fusion": fusion}), trained
     training = config.training.model_copy(update={"enabled": False})
     fusion = config.fusion.model_copy(update={"descriptors": True})
-    folds = tuple(replace(fold, embeddings=None) for fold in trained.folds)
-    bare = replace(trained, folds=folds, final=None, embeddings=None)
+    bare = replace(trained, rows=trained.rows.bare(), final=None)
     yield DESCRIPTORS, config.model_copy(update={"training": training, "fusion": fusion}), bare
 
 

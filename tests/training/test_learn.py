@@ -11,14 +11,15 @@ from kilnsense.data.folders import read_samples
 from kilnsense.data.labelled import read_labelled
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.training.crossfit import cross_fit
-from kilnsense.training.learn import confidence_border, train_networks
+from kilnsense.training.fit_rows import confidence_border
+from kilnsense.training.learn import train_networks
 from kilnsense.training.network import make_draw, split_rows
 from kilnsense.training.train import read_training_samples
 from kilnsense.types import Scores
 
 
 def test_no_group_is_on_both_sides_and_every_frame_is_judged_once(tiny_learned) -> None:
-    groups, folds = tiny_learned.trained.data.groups, tiny_learned.trained.folds
+    groups, folds = tiny_learned.trained.data.groups, tiny_learned.trained.rows.folds
     for fold in folds:
         assert not set(groups[fold.train]) & set(groups[fold.test])
     judged = np.sort(np.concatenate([fold.test for fold in folds]))
@@ -37,13 +38,13 @@ def test_validation_groups_are_not_learned_from(tiny_config: Config, tiny_learne
 def test_the_labels_of_a_test_part_do_not_reach_its_own_judgement(tiny_config: Config, tiny_learned) -> None:
     """Wrong labels in one fold's test part leave what is said of that part as it was."""
     trained = tiny_learned.trained
-    labels, test = trained.data.labels, trained.folds[0].test
+    labels, test = trained.data.labels, trained.rows.folds[0].test
     wrong = labels.copy()
     wrong[test] = (wrong[test] + 1) % 3
-    right = cross_fit(tiny_config, trained.sights, labels, trained.folds)
-    spoiled = cross_fit(tiny_config, trained.sights, wrong, trained.folds)
+    right = cross_fit(tiny_config, trained.rows.descriptors, labels, trained.rows.folds)
+    spoiled = cross_fit(tiny_config, trained.rows.descriptors, wrong, trained.rows.folds)
     np.testing.assert_allclose(spoiled.probabilities[test], right.probabilities[test])
-    other = trained.folds[1].test
+    other = trained.rows.folds[1].test
     assert not np.allclose(spoiled.probabilities[other], right.probabilities[other])
 
 
