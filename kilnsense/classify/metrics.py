@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from kilnsense.classify.measures import balanced_accuracy as balanced_accuracy_of
+from kilnsense.classify.measures import calibration_error
+from kilnsense.classify.measures import macro_f1 as macro_f1_of
+from kilnsense.classify.tally import count
 from kilnsense.errors import InputError
 
 Labels = NDArray[np.integer[Any]]
@@ -25,18 +29,12 @@ def confusion(truth: Labels, predicted: Labels, *, classes: int) -> NDArray[np.i
 
 def balanced_accuracy(truth: Labels, predicted: Labels, *, classes: int) -> float:
     """Mean recall over the classes that occur in `truth`, 0..1. Raises InputError."""
-    table = confusion(truth, predicted, classes=classes)
-    support = table.sum(axis=1)
-    there = support > 0
-    return float((np.diag(table)[there] / support[there]).mean())
+    return float(balanced_accuracy_of(confusion(truth, predicted, classes=classes)))
 
 
 def macro_f1(truth: Labels, predicted: Labels, *, classes: int) -> float:
     """Mean F1 = 2 P R / (P + R) over the classes that occur in truth or prediction, 0..1."""
-    table = confusion(truth, predicted, classes=classes)
-    occurs = table.sum(axis=0) + table.sum(axis=1)
-    there = occurs > 0
-    return float((2.0 * np.diag(table)[there] / occurs[there]).mean())
+    return float(macro_f1_of(confusion(truth, predicted, classes=classes)))
 
 
 def coverage(accepted: NDArray[np.bool_]) -> float:
@@ -51,17 +49,15 @@ def accepted_accuracy(truth: Labels, predicted: Labels, accepted: NDArray[np.boo
     return float(np.mean(np.asarray(truth)[accepted] == np.asarray(predicted)[accepted]))
 
 
-def expected_calibration_error(truth: Labels, probabilities: Floats, *, bins: int = 10) -> float:
-    """sum_b n_b / N * |accuracy_b - mean confidence_b| over equal bins of the largest probability, 0..1.
+def expected_calibration_error(truth: Labels, probabilities: Floats) -> float:
+    """sum_b n_b / N * |accuracy_b - mean confidence_b| over ten bins of the largest probability, 0..1.
 
-    Guo et al. 2017, equation 3; bin b holds confidences in ((b - 1) / bins, b / bins].
+    Guo et al. 2017, equation 3; bin b holds confidences in ((b - 1) / 10, b / 10].
     """
     table = _checked(truth, probabilities)
-    confidence = table.max(axis=1)
-    right = table.argmax(axis=1) == truth
-    slot = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(slot, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(table))
+    rows = len(table)
+    tally = count(truth, table, np.zeros(rows, bool), np.zeros(rows, np.intp), places=1)
+    return float(calibration_error(tally.bins)[0])
 
 
 def _pair(truth: Labels, predicted: Labels, classes: int) -> tuple[Labels, Labels]:
