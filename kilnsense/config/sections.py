@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Cost = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
@@ -32,7 +33,12 @@ class DataConfig(Section):
     path_column: str = "path"
     label_column: str = "label"
     group_column: str = Field(
-        "group", description="frames of one camera run; never split across train and test"
+        "group",
+        description="frames of one camera run; never split across train and test; several columns with "
+        "commas, such as kiln,day; empty: every frame is a group of its own",
+    )
+    time_column: str = Field(
+        "", description="when a frame was taken, ISO 8601 or seconds; empty: as the file or its name says"
     )
     keep: dict[str, Cell] = Field({}, description="only rows with these values, column: value")
     held_out: tuple[str, ...] = Field((), description="groups that training must not see")
@@ -195,6 +201,11 @@ class DecideConfig(Section):
         0.05, description="of familiar left-out frames: the least sure get no state"
     )
     familiar_quantile: float = Field(0.9, gt=0, lt=1, description="of how far frames of left-out groups lie")
+    costs: tuple[tuple[Cost, ...], ...] = Field(
+        (),
+        description="what mistakes cost, for comparisons; a row for each true class, a column for each class "
+        "said, 0 where right; empty: squared states, twice where the kiln is taken for hotter than it is",
+    )
 
 
 class Config(Section):
@@ -220,6 +231,12 @@ class Config(Section):
         for label, listed in (("classes", self.classes), ("segment.names", self.segment.names)):
             if len(set(listed)) != len(listed):
                 raise ValueError(f"{label}: got {list(listed)}, allowed: every name once")
+        costs, size = self.decide.costs, len(self.classes)
+        if costs and ([len(row) for row in costs] != [size] * size or any(costs[i][i] for i in range(size))):
+            raise ValueError(
+                f"decide.costs: got {[list(row) for row in costs]}, allowed: {size} rows of {size} numbers "
+                f"in the order {', '.join(self.classes)}, 0 where right"
+            )
         for view in self.branches.views:
             kind, _, rest = view.partition(":")
             if kind == "region" and rest not in self.segment.names:

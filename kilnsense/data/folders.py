@@ -4,7 +4,7 @@ import csv
 import difflib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +28,23 @@ class Sample:
         source: the path relative to the root of the data, POSIX separators.
         label: one of the configured classes.
         group: the camera run, video or shift it belongs to; never split across train and test.
+        time: when it was taken, as the manifest says; "" where it does not.
     """
 
     path: Path
     source: str
     label: str
     group: str
+    time: str = ""
 
 
 def read_samples(
-    config: DataConfig, classes: Sequence[str], *, base: Path | None = None, every_class: bool = True
+    config: DataConfig,
+    classes: Sequence[str],
+    *,
+    base: Path | None = None,
+    every_class: bool = True,
+    skip_unlabelled: bool = False,
 ) -> list[Sample]:
     """The labelled samples of a folder of class folders, or of a manifest, sorted by source.
 
@@ -49,6 +56,7 @@ def read_samples(
         classes: the allowed labels.
         base: what a relative `config.root` starts from; the working directory if None.
         every_class: False lets a class be without samples, as in a set that is judged only.
+        skip_unlabelled: True passes over rows of a manifest without a label, see `unlabelled_files`.
 
     Raises:
         SourceError: the root or the manifest is not there or cannot be read.
@@ -59,7 +67,10 @@ def read_samples(
     root = (base or Path()) / config.root
     if not root.is_dir():
         raise SourceError(f"data.root: {root} is no folder; give the folder of the labelled frames")
-    samples = _from_manifest(root, config, classes) if config.manifest else _from_class_folders(root, classes)
+    if config.manifest:
+        samples = _from_manifest(root, config, classes, skip_unlabelled=skip_unlabelled)
+    else:
+        samples = _from_class_folders(root, classes)
     if every_class:
         expect_per_class(samples, classes, 1, where=str(root / config.manifest))
     return sorted(samples, key=lambda sample: sample.source)
@@ -126,8 +137,7 @@ def _from_class_folders(root: Path, classes: Sequence[str]) -> list[Sample]:
             f"data.root: {root} holds no class folders, allowed: one each of {_listed(classes)}; "
             f"or name a CSV in data.manifest"
         )
-    for name in folders:
-        _expect_label(name, classes, where=f"{root}: folder")
+    _expect_labels([(f"{root}: folder", name) for name in folders], classes)
     samples = []
     for label in folders:
         for path in list_images(root / label):
@@ -137,37 +147,57 @@ def _from_class_folders(root: Path, classes: Sequence[str]) -> list[Sample]:
     return samples
 
 
-def _from_manifest(root: Path, config: DataConfig, classes: Sequence[str]) -> list[Sample]:
+def _from_manifest(
+    root: Path, config: DataConfig, classes: Sequence[str], *, skip_unlabelled: bool
+) -> list[Sample]:
     manifest = root / config.manifest
-    rows = _read_rows(manifest, config)
+    rows = read_rows(manifest, config)
+    if skip_unlabelled:
+        rows = [(line, row) for line, row in rows if row[config.label_column]]
+    kept = [(line, row) for line, row in rows if is_kept(row, config)]
+    _expect_labels(
+        [(f"manifest {manifest}, line {line}: label", row[config.label_column]) for line, row in kept],
+        classes,
+    )
     samples: list[Sample] = []
     lines: dict[str, int] = {}
     splits: dict[str, str] = {}
     for line, row in rows:
         where = f"manifest {manifest}, line {line}"
         source = Path(row[config.path_column].replace("\\", "/")).as_posix()
-        label, group = row[config.label_column], row[config.group_column] or source
+        label, group = row[config.label_column], _group(row, config) or source
         split = row.get(SPLIT_COLUMN, "")
         if splits.setdefault(group, split) != split:
             raise InputError(
                 f"{where}: group {group!r} is in split {split!r} and in split {splits[group]!r}; frames of "
                 f"one run resemble each other, so give the whole group one split"
             )
-        if any(row[column] != value for column, value in config.keep.items()):
+        if not is_kept(row, config):
             continue
-        _expect_label(label, classes, where=f"{where}: label")
         if source in lines:
             raise InputError(f"{where}: {source} stands in line {lines[source]} too; keep one of them")
         lines[source] = line
         path = root / source
         if not row[config.path_column] or not path.is_file():
             raise InputError(f"{where}: no file {source!r} below {root}; paths start from data.root")
-        samples.append(Sample(path, source, label, group))
+        time = row[config.time_column] if config.time_column else ""
+        samples.append(Sample(path, source, label, group, time))
     _expect_one_split(manifest, {splits[each.group] for each in samples if each.group not in config.held_out})
     if not samples:
-        kept = ", ".join(f"{column}={value}" for column, value in config.keep.items())
-        raise InputError(f"manifest {manifest}: no rows left{f' after data.keep {kept}' if kept else ''}")
+        wanted = ", ".join(f"{column}={value}" for column, value in config.keep.items())
+        raise InputError(f"manifest {manifest}: no rows left{f' after data.keep {wanted}' if wanted else ''}")
     return samples
+
+
+def _group(row: Mapping[str, str], config: DataConfig) -> str:
+    """The cells of the group columns with slashes between them; "" where one of them is empty."""
+    cells = [row[column] for column in group_columns(config)]
+    return "/".join(cells) if all(cells) else ""
+
+
+def group_columns(config: DataConfig) -> list[str]:
+    """The names of the columns that make a group."""
+    return [name.strip() for name in config.group_column.split(",") if name.strip()]
 
 
 def _expect_one_split(manifest: Path, found: set[str]) -> None:
@@ -180,7 +210,18 @@ def _expect_one_split(manifest: Path, found: set[str]) -> None:
         )
 
 
-def _read_rows(manifest: Path, config: DataConfig) -> list[tuple[int, dict[str, str]]]:
+def is_kept(row: Mapping[str, str], config: DataConfig) -> bool:
+    """Whether a row of a manifest passes the filter of the config."""
+    return all(row[column] == value for column, value in config.keep.items())
+
+
+def read_rows(manifest: Path, config: DataConfig) -> list[tuple[int, dict[str, str]]]:
+    """(line, cells by column) of every row of a manifest that has the columns of the config.
+
+    Raises:
+        SourceError: it cannot be read.
+        InputError: it is no UTF-8 CSV, lacks a column, or has a row that is too long.
+    """
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")
@@ -190,7 +231,8 @@ def _read_rows(manifest: Path, config: DataConfig) -> list[tuple[int, dict[str, 
         raise SourceError(f"data.manifest: {manifest} cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"manifest {manifest}: is no UTF-8 CSV ({error}); save it as CSV UTF-8") from error
-    for column in (config.path_column, config.label_column, config.group_column, *config.keep):
+    times = [config.time_column] if config.time_column else []
+    for column in (config.path_column, config.label_column, *group_columns(config), *times, *config.keep):
         if column not in columns:
             hint = near_match(column, columns)
             raise InputError(
@@ -202,16 +244,24 @@ def _read_rows(manifest: Path, config: DataConfig) -> list[tuple[int, dict[str, 
     return [(line, {key: value.strip() for key, value in row.items()}) for line, row in rows]
 
 
-def _expect_label(label: str, classes: Sequence[str], *, where: str) -> None:
+def _expect_labels(found: Sequence[tuple[str, str]], classes: Sequence[str]) -> None:
+    """Checks (where, label) pairs; all labels that are no class are named, the first with its place."""
+    wrong = [(where, label) for where, label in found if label not in classes]
+    if not wrong:
+        return
+    where, label = wrong[0]
     if not label:
         raise InputError(
             f"{where} is empty, allowed: {_listed(classes)}; label the row, or leave it out with data.keep"
         )
-    if label not in classes:
-        folded = {name.casefold(): name for name in classes}
-        close = difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.6)
-        hint = f"; did you mean {folded[close[0]]!r}?" if close else ""
-        raise InputError(f"{where} {label!r} is no class, allowed: {_listed(classes)}{hint}")
+    folded = {name.casefold(): name for name in classes}
+    close = difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.6)
+    hint = f"; did you mean {folded[close[0]]!r}?" if close else ""
+    counts = Counter(other for _, other in wrong)
+    times = f" ({counts[label]} times)" if counts[label] > 1 else ""
+    others = ", ".join(f"{other!r} ({count})" for other, count in counts.items() if other not in (label, ""))
+    more = f"; nor are {others}" if others else ""
+    raise InputError(f"{where} {label!r} is no class{times}, allowed: {_listed(classes)}{hint}{more}")
 
 
 def _listed(names: Collection[str] | Iterator[str]) -> str:

@@ -167,3 +167,33 @@ def test_list_images_never_skips_a_folder_silently(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(SourceError, match=r"shut: cannot be listed \(Permission denied\)"):
         list_images(tmp_path)
+
+
+def test_every_unknown_label_is_named_with_its_count(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{name}.png" for name in "abcdef"))
+    lines = ("a.png,undre,r", "b.png,undre,r", "c.png,raw,s", "d.png,over,s", "e.png,burnt,t")
+    message = r"label 'undre' is no class \(2 times\), .*did you mean 'under'\?; nor are 'raw' \(1\), 'burnt'"
+    with pytest.raises(InputError, match=message):
+        read_samples(manifest(tmp_path, *lines), CLASSES)
+
+
+def test_several_columns_make_a_group_and_none_makes_every_frame_its_own(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    lines = ("a.png,under,k1,mon,7", "b.png,over,k1,,8", "c.png,over,k2,mon,9.5")
+    config = manifest(tmp_path, *lines, header="path,label,kiln,day,when")
+    given = {"group_column": "kiln, day", "time_column": "when"}
+    samples = read_samples(config.model_copy(update=given), ("under", "over"))
+    assert [sample.group for sample in samples] == ["k1/mon", "b.png", "k2/mon"]
+    assert [sample.time for sample in samples] == ["7", "8", "9.5"]
+    alone = read_samples(config.model_copy(update={"group_column": ""}), ("under", "over"))
+    assert [sample.group for sample in alone] == ["a.png", "b.png", "c.png"]
+    assert [sample.time for sample in alone] == ["", "", ""]
+    with pytest.raises(InputError, match=r"no column 'dya', there are: .*did you mean 'day'"):
+        read_samples(config.model_copy(update={"group_column": "kiln,dya"}), ("under", "over"))
+
+
+def test_rows_without_a_label_may_be_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    config = manifest(tmp_path, "a.png,under,r", "b.png,,r", "c.png,over,s")
+    samples = read_samples(config, ("under", "over"), skip_unlabelled=True)
+    assert [sample.source for sample in samples] == ["a.png", "c.png"]
