@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from kilnsense import __version__
-from kilnsense.cli import bundle, config, demo, label, segment, simulate, study, train
+from kilnsense.cli import bundle, compare, config, demo, label, segment, simulate, study, train
 from kilnsense.errors import KilnsenseError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("simulate")(simulate.simulate)
 app.command("segment")(segment.segment)
 app.command("train")(train.train)
 app.command("study")(study.study)
+app.command("compare")(compare.compare)
 app.command("label")(label.label)
 app.add_typer(config.app, name="config")
 app.add_typer(bundle.app, name="bundle")

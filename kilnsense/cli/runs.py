@@ -16,9 +16,9 @@ from kilnsense.errors import ConfigError, KilnsenseError, StorageError
 from kilnsense.record.publish import publish
 
 if TYPE_CHECKING:
-    from kilnsense.config import Config, StudyConfig
+    from kilnsense.config import CompareConfig, Config, StudyConfig
 
-    AnyConfig = Config | StudyConfig
+    AnyConfig = Config | StudyConfig | CompareConfig
 
 RECORD = "run.json"
 

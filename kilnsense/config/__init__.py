@@ -1,6 +1,15 @@
 """The configuration: the sections with their defaults, and the way to them from YAML and command line."""
 
-from kilnsense.config.load import check_config, load_config, load_study, overlay, read_yaml
+from kilnsense.config.compare import CompareConfig
+from kilnsense.config.load import (
+    check_comparison,
+    check_config,
+    load_config,
+    load_study,
+    overlay,
+    override,
+    read_yaml,
+)
 from kilnsense.config.sections import (
     AugmentConfig,
     BranchConfig,
@@ -22,6 +31,7 @@ __all__ = [
     "AugmentConfig",
     "BranchConfig",
     "ClassifierConfig",
+    "CompareConfig",
     "Config",
     "DataConfig",
     "DecideConfig",
@@ -36,9 +46,11 @@ __all__ = [
     "StudyConfig",
     "TrainingConfig",
     "Variant",
+    "check_comparison",
     "check_config",
     "load_config",
     "load_study",
     "overlay",
+    "override",
     "read_yaml",
 ]

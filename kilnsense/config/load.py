@@ -12,12 +12,13 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from kilnsense.config.compare import CompareConfig
 from kilnsense.config.sections import Config
 from kilnsense.config.study import StudyConfig
 from kilnsense.errors import ConfigError
 from kilnsense.parts import near_match
 
-Checked = TypeVar("Checked", Config, StudyConfig)
+Checked = TypeVar("Checked", Config, StudyConfig, CompareConfig)
 
 
 def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
@@ -70,6 +71,18 @@ def check_config(values: Mapping[str, Any], *, origin: str) -> Config:
         ConfigError: names the first offending dotted path, what was found, what is allowed.
     """
     return _checked(Config, values, origin=origin)
+
+
+def check_comparison(values: Mapping[str, Any]) -> CompareConfig:
+    """Validates the settings of a comparison. Raises ConfigError as `check_config`."""
+    return _checked(CompareConfig, values, origin="of the comparison")
+
+
+def override(config: Config, settings: Sequence[str]) -> Config:
+    """The config with `settings` (``a.b=c``) laid over it. Raises ConfigError as `load_config`."""
+    values = config.model_dump()
+    _lay_settings(values, settings)
+    return check_config(values, origin="settings")
 
 
 def overlay(config: Config, settings: Mapping[str, Any], *, origin: str) -> Config:
