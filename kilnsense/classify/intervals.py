@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import expit, logit
 
 from kilnsense.classify.measures import Measure
 from kilnsense.classify.tally import Tally
@@ -24,6 +25,8 @@ from kilnsense.classify.tally import Tally
 Floats = NDArray[np.float64]
 DRAWS = 2000
 LEVEL = 0.95
+MOST_STRETCH = 50.0
+"""Of a logarithm; an interval that reaches that far says nothing, and must still be a number."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,12 @@ def _ends(value: float, reach: float, groups: int, scale: str) -> tuple[float, f
     if scale == "amount":
         if reach <= 0 or value <= 0:
             return value, value + unseen
-        stretch = np.exp(reach / value)
+        stretch = float(np.exp(min(reach / value, MOST_STRETCH)))
         return value / stretch, value * stretch
     bottom, top = (-1.0, 1.0) if scale == "signed" else (0.0, 1.0)
     place = (value - bottom) / (top - bottom)
     if reach <= 0 or not 0.0 < place < 1.0:
         return max(bottom, value - unseen * (top - bottom)), min(top, value + unseen * (top - bottom))
-    logit, stretch = np.log(place / (1 - place)), reach / (top - bottom) / (place * (1 - place))
-    low, high = (float(1.0 / (1.0 + np.exp(-(logit + side * stretch)))) for side in (-1, 1))
+    stretch = reach / (top - bottom) / (place * (1 - place))
+    low, high = (float(expit(logit(place) + side * stretch)) for side in (-1, 1))
     return bottom + low * (top - bottom), bottom + high * (top - bottom)

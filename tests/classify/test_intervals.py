@@ -62,6 +62,19 @@ def test_a_perfect_score_is_not_beyond_doubt() -> None:
     assert costs.high > 0.2
 
 
+def test_few_groups_that_differ_much_give_wide_intervals_without_a_warning() -> None:
+    """Warnings are errors in the tests: an overflow on the way would be one."""
+    truth = np.repeat(np.arange(3), 4)
+    table = np.full((12, 3), 0.005)
+    table[np.arange(12), truth] = 0.99
+    table[:4] = (0.005, 0.99, 0.005)
+    tally = stack([count(truth, table, np.ones(12, bool), np.repeat(np.arange(3), 4), places=3)])
+    for name in MEASURES:
+        found = measured(tally, name)
+        assert found.low <= found.value <= found.high, name
+        assert np.isfinite((found.low, found.high)).all(), name
+
+
 def test_it_holds_the_true_score_about_as_often_as_it_says() -> None:
     truth = np.mean([measured(sample(np.random.default_rng([7, seed]), 300)).value for seed in range(6)])
     held = 0
