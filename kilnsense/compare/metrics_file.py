@@ -113,6 +113,7 @@ class Metrics(_Part):
     metric: str
     bundle: str
     frozen: bool
+    known_frames: int = Field(description="of the frames, how many a kept network was trained on")
     tuned: bool
     classes: list[str]
     frames: int
@@ -156,6 +157,7 @@ def make_metrics(
         metric=summary.metric,
         bundle=settings.bundle,
         frozen=settings.frozen,
+        known_frames=outcome.known,
         tuned=settings.tune,
         classes=list(data.classes),
         frames=len(data),

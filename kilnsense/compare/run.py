@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -42,6 +42,7 @@ class Outcome:
         results: of each fold, for times, sizes and options.
         leak: what a random split would have flattered.
         points: the first fold in a plane.
+        known: how many of the frames the networks have seen, where those of a bundle were kept.
     """
 
     settings: CompareConfig
@@ -52,6 +53,7 @@ class Outcome:
     results: tuple[FoldResult, ...]
     leak: Leak
     points: Points
+    known: int = 0
 
 
 def cores() -> int:
@@ -91,7 +93,8 @@ def run_comparison(ready: Ready, *, processes: int, watch: Watch | None = None) 
     seen = seen_frames(ready)
     leak = measure_leak(settings, seen.descriptors, ready.compared.data.labels, ready.folds)
     results = [read_result(places.result(fold), fingerprint=fingerprint) for fold in ready.folds]
-    return gather(settings, ready.compared, ready.folds, [one for one in results if one is not None], leak)
+    judged = [one for one in results if one is not None]
+    return replace(gather(settings, ready.compared, ready.folds, judged, leak), known=ready.known)
 
 
 def gather(

@@ -58,10 +58,13 @@ def cautions(outcome: Outcome, summary: Summary) -> list[str]:
             f"measure memory. {leak_words(outcome)}"
         )
     if settings.frozen:
-        said.append(
-            f"The regions and networks of bundle {settings.bundle} were kept as they are: they may have seen "
-            f"the frames that are judged here, which flatters every classifier that looks at them."
+        seen = (
+            f"they were trained on {outcome.known} of these {len(compared.data)} frames, which flatters every "
+            "classifier that looks at them"
+            if outcome.known
+            else "they have seen none of these files"
         )
+        said.append(f"The regions and networks of bundle {settings.bundle} were kept: {seen}.")
     if summary.too_easy:
         said.append(
             "Mean luminance alone does as well as the best classifier: this set is too easy to compare on."

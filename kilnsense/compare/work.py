@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kilnsense.bundle import load_bundle
 from kilnsense.classify.familiarity import held_out_signals
 from kilnsense.compare.entrants import entrants, judge_fold
 from kilnsense.compare.frames import Compared, read_compared
@@ -71,6 +72,7 @@ class Ready:
         settings, places: of the comparison.
         compared, folds: the frames and how they are split.
         recogniser: of the bundle, where its networks are kept.
+        known: how many of the frames that bundle was trained on.
     """
 
     settings: CompareConfig
@@ -78,6 +80,7 @@ class Ready:
     compared: Compared
     folds: tuple[Fold, ...]
     recogniser: Recogniser | None
+    known: int
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,13 @@ class Judge:
 def prepare(settings: CompareConfig, places: Places, track: Track = iter) -> Ready:
     """Reads the frames, once in each process; nothing is trained yet."""
     compared = read_compared(settings, track=track)
-    recogniser = None if places.bundle is None else open_recogniser(places.bundle)
-    return Ready(settings, places, compared, plan_folds(settings, compared), recogniser)
+    folds = plan_folds(settings, compared)
+    if places.bundle is None:
+        return Ready(settings, places, compared, folds, None, 0)
+    bundle = load_bundle(places.bundle)
+    learned = {row.sha256 for row in bundle.gallery}
+    known = sum(frame.sha256 in learned for frame in compared.data.frames)
+    return Ready(settings, places, compared, folds, open_recogniser(bundle), known)
 
 
 def work(ready: Ready, job: Look | Judge, say: Say) -> None:

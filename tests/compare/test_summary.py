@@ -117,9 +117,13 @@ def test_a_set_on_which_luminance_does_as_well_is_too_easy(make_outcome) -> None
 
 def test_networks_that_add_nothing_and_kept_ones_are_mentioned(make_outcome) -> None:  # type: ignore[no-untyped-def]
     outcome = make_outcome({"svm": 0.9, "descriptors+svm": 0.9})
-    outcome = replace(outcome, settings=outcome.settings.model_copy(update={"frozen": True, "bundle": "abc"}))
+    outcome = replace(
+        outcome, settings=outcome.settings.model_copy(update={"frozen": True, "bundle": "abc"}), known=7
+    )
     said = cautions(outcome, summarise(outcome))
-    assert "networks of bundle abc were kept" in said[0]
+    assert "networks of bundle abc were kept: they were trained on 7 of these 108 frames" in said[0]
+    unseen = replace(outcome, known=0)
+    assert "were kept: they have seen none of these files." in cautions(unseen, summarise(unseen))[0]
     assert "The networks add nothing that can be shown" in said[1]
 
 
