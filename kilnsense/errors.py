@@ -28,6 +28,8 @@ FAILURE_REASONS = {
     "damaged": "the decoder found the data damaged",
     "unsupported": "the format is allowed, this variant of it is not",
     "too_slow": "decoding took longer than the time limit",
+    "memory": "decoding needed more memory than the limit",
+    "crashed": "the process that read the file died of it",
 }
 """Why a file could not become a `Frame`: stable codes and what they mean."""
 

@@ -59,8 +59,8 @@ def cautions(outcome: Outcome, summary: Summary) -> list[str]:
         )
     if settings.frozen:
         seen = (
-            f"they were trained on {outcome.known} of these {len(compared.data)} frames, which flatters every "
-            "classifier that looks at them"
+            f"they were trained on {outcome.known} of these {len(compared.data)} frames, which flatters "
+            "every classifier that looks at them"
             if outcome.known
             else "they have seen none of these files"
         )

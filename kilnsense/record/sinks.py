@@ -84,22 +84,22 @@ def row(record: Record, classes: Sequence[str]) -> tuple[Cell, ...]:
     )
 
 
-def csv_lines(records: Iterable[Record], classes: Sequence[str]) -> Iterator[str]:
-    """The lines of a CSV (RFC 4180 but for LF), header first."""
+def csv_lines(rows: Iterable[Sequence[Cell]], classes: Sequence[str]) -> Iterator[str]:
+    """The lines of a CSV (RFC 4180 but for LF), header first, of rows of cells."""
     yield ",".join(map(_csv_cell, columns(classes))) + "\n"
-    for record in records:
-        yield ",".join(map(_csv_cell, row(record, classes))) + "\n"
+    for cells in rows:
+        yield ",".join(map(_csv_cell, cells)) + "\n"
 
 
-def jsonl_lines(records: Iterable[Record], classes: Sequence[str]) -> Iterator[str]:
-    """One JSON object per line, keys in the order of `columns`."""
+def jsonl_lines(rows: Iterable[Sequence[Cell]], classes: Sequence[str]) -> Iterator[str]:
+    """One JSON object per line, keys in the order of `columns`, of rows of cells."""
     names = columns(classes)
-    for record in records:
-        cells = zip(names, row(record, classes), strict=True)
-        yield "{" + ", ".join(f"{json.dumps(name)}: {_json_cell(cell)}" for name, cell in cells) + "}\n"
+    for cells in rows:
+        named = zip(names, cells, strict=True)
+        yield "{" + ", ".join(f"{json.dumps(name)}: {_json_cell(cell)}" for name, cell in named) + "}\n"
 
 
-SINKS: dict[str, Callable[[Iterable[Record], Sequence[str]], Iterator[str]]] = {
+SINKS: dict[str, Callable[[Iterable[Sequence[Cell]], Sequence[str]], Iterator[str]]] = {
     "csv": csv_lines,
     "jsonl": jsonl_lines,
 }
@@ -115,7 +115,8 @@ def write_records(
         ConfigError: `kind` is no name of `SINKS`.
         StorageError: the folder cannot be written or the disk is full.
     """
-    publish(path, pick(SINKS, kind, kind="table format")(records, classes))
+    rows = (row(record, classes) for record in records)
+    publish(path, pick(SINKS, kind, kind="table format")(rows, classes))
 
 
 def _csv_cell(cell: Cell) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kilnsense.errors import ConfigError, InputError
-from kilnsense.record.sinks import columns, csv_lines, jsonl_lines, write_records
+from kilnsense.record.sinks import columns, csv_lines, jsonl_lines, row, write_records
 from kilnsense.types import Record, Verdict
 
 CLASSES = ("under", "normal", "over")
@@ -62,7 +62,7 @@ def test_there_are_seventeen_columns_for_three_classes() -> None:
 
 
 def test_csv_text_is_pinned() -> None:
-    lines = "".join(csv_lines(RECORDS, CLASSES))
+    lines = "".join(csv_lines((row(one, CLASSES) for one in RECORDS), CLASSES))
     assert lines == (
         SEVENTEEN.replace(" ", "") + "\n"
         f"run1/a.png,{'ab' * 32},1920,1080,ok,accepted,normal,0.900000,0.070000,0.900000,0.030000,0.830000,"
@@ -114,5 +114,5 @@ def test_unknown_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_lines_are_made_one_by_one() -> None:
-    lines = jsonl_lines(iter(RECORDS), CLASSES)
+    lines = jsonl_lines((row(one, CLASSES) for one in RECORDS), CLASSES)
     assert json.loads(next(lines))["path"] == "run1/a.png"
