@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnsense.features.picture import WorkingPicture
+from kilnsense.features.picture import WorkingPicture, percentiles
 from kilnsense.features.shape import axis_and_spread
 
 BLACK = 0.002
@@ -37,19 +37,24 @@ def describe_ratios(picture: WorkingPicture) -> NDArray[np.float64]:
     mean = light.mean(axis=0)
     spread = logs.std(axis=1)
     together = ((logs[0] - logs[0].mean()) * (logs[1] - logs[1].mean())).mean() / max(spread.prod(), 1e-9)
-    percentiles = np.percentile(logs, [5, 25, 50, 75, 95], axis=1).T.ravel()
-    return np.array([*percentiles, *np.log(mean[0] / mean[1:]), *spread, together])
+    marks = percentiles(logs.astype(np.float32), (5, 25, 50, 75, 95)).ravel()
+    return np.array([*marks, *np.log(mean[0] / mean[1:]), *spread, together])
 
 
 def describe_tone(picture: WorkingPicture) -> NDArray[np.float64]:
     """(15,) percentiles of L, mean and spread in Lab, the share of pixels with a channel at 250 or above, and
     haze: the 5th percentile of the darkest channel as a share of the brightest luminance (0 clear)."""
-    lab = picture.lab[picture.mask].astype(np.float64)
-    light = picture.light[picture.mask]
-    clipped = float((light.max(axis=1) >= 0.956).mean())  # 250 of 255, decoded
-    haze = float(np.percentile(light.min(axis=1), 5)) / max(picture.top, 0.01)
-    percentiles = np.percentile(lab[:, 0], [5, 25, 50, 75, 90, 95, 99])
-    return np.array([*percentiles, *lab.mean(axis=0), *lab.std(axis=0), clipped, min(haze, 1.0)])
+    inside = picture.mask.view(np.uint8)
+    lightness, red, green, blue = (
+        channel[picture.mask]
+        for channel in (picture.lab[..., 0], *(picture.light[..., part] for part in range(3)))
+    )
+    mean, spread = (np.asarray(of).ravel() for of in cv2.meanStdDev(picture.lab, mask=inside))
+    clipped = float((np.maximum(np.maximum(red, green), blue) >= 0.956).mean())  # 250 of 255, decoded
+    darkest = np.minimum(np.minimum(red, green), blue)
+    haze = float(percentiles(darkest, (5,))[0]) / max(picture.top, 0.01)
+    marks = percentiles(lightness, (5, 25, 50, 75, 90, 95, 99))
+    return np.array([*marks, *mean, *spread, clipped, min(haze, 1.0)])
 
 
 def describe_hue(picture: WorkingPicture) -> NDArray[np.float64]:

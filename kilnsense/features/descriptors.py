@@ -17,6 +17,7 @@ middle of the picture), never NaN and never a missing column.
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ from kilnsense.features.appearance import (
     describe_texture,
     describe_tone,
 )
-from kilnsense.features.picture import WorkingPicture, judged_pixels, working_picture
+from kilnsense.features.picture import WorkingPicture, judged_pixels, percentiles, working_picture
 from kilnsense.features.shape import COURSE_NAMES, SHAPE_NAMES, describe_course, describe_shape
 from kilnsense.types import Frame, Region, Segmentation
 
@@ -75,11 +76,11 @@ def describe(
     if names != segmentation.names:
         raise InputError(f"descriptors: got regions {names}, allowed: {segmentation.names} in this order")
     picture = working_picture(frame, segmentation, mask=mask)
-    inside = [_inside(picture, slot, region) for slot, region in enumerate(regions)]
+    inside = [_part(picture, slot, region) for slot, region in enumerate(regions)]
     parts = (
         _regions(picture, inside, segmentation.centres),
-        _relations(picture, inside, segmentation.centres),
-        _extents(picture, inside, segmentation.centres),
+        _relations(inside, segmentation.centres),
+        _extents(inside, segmentation.centres),
         describe_ratios(picture),
         describe_tone(picture),
         describe_hue(picture),
@@ -167,49 +168,55 @@ def _columns(region_names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _inside(picture: WorkingPicture, slot: int, region: Region) -> NDArray[np.bool_] | None:
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The pixels of one region in the working picture: (n,) columns and (n, 3) colours."""
+
+    lab: NDArray[np.float32]
+    light: NDArray[np.float32]
+    across: NDArray[np.float32]
+    down: NDArray[np.float32]
+
+
+def _part(picture: WorkingPicture, slot: int, region: Region) -> _Part | None:
     inside = picture.labels == slot
-    return inside if region.present and inside.sum() >= FEWEST else None
+    if not region.present or inside.sum() < FEWEST:
+        return None
+    return _Part(picture.lab[inside], picture.light[inside], picture.across[inside], picture.down[inside])
 
 
 def _regions(
-    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
+    picture: WorkingPicture, parts: Sequence[_Part | None], centres: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     rows: list[float] = []
-    for slot, where in enumerate(inside):
-        if where is None:
+    judged = picture.mask.sum()
+    for slot, part in enumerate(parts):
+        if part is None:
             rows += [0.0, 0.0, *map(float, centres[slot]), 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]
             continue
-        lab, x, y = picture.lab[where], picture.across[where], picture.down[where]
-        rows += [1.0, float(np.sqrt(len(x) / picture.mask.sum()))]
-        rows += [*map(float, lab.mean(axis=0)), *map(float, lab.std(axis=0))]
+        x, y = part.across, part.down
+        rows += [1.0, float(np.sqrt(len(x) / judged))]
+        rows += [*map(float, part.lab.mean(axis=0)), *map(float, part.lab.std(axis=0))]
         rows += [float(x.mean()), float(y.mean()), float(x.std()), float(y.std())]
     return np.array(rows)
 
 
-def _relations(
-    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _relations(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> NDArray[np.float64]:
     ratios: list[float] = []
-    for where in inside:
-        light = np.ones(3) if where is None else picture.light[where].mean(axis=0, dtype=np.float64) + BLACK
+    for part in parts:
+        light = np.ones(3) if part is None else part.light.mean(axis=0, dtype=np.float64) + BLACK
         ratios += [float(np.log(light[0] / light[1])), float(np.log(light[0] / light[2]))]
-    means = [
-        centres[slot] if where is None else picture.lab[where].mean(axis=0)
-        for slot, where in enumerate(inside)
-    ]
+    means = [centres[slot] if part is None else part.lab.mean(axis=0) for slot, part in enumerate(parts)]
     return np.concatenate([ratios, np.diff(np.array(means, dtype=np.float64), axis=0).ravel()])
 
 
-def _extents(
-    picture: WorkingPicture, inside: Sequence[NDArray[np.bool_] | None], centres: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _extents(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> NDArray[np.float64]:
     rows: list[float] = []
-    for slot, where in enumerate(inside):
-        if where is None:
+    for slot, part in enumerate(parts):
+        if part is None:
             rows += [0.5, 0.5, 0.5, 0.5, *map(float, centres[slot]), *map(float, centres[slot])]
             continue
-        for place in (picture.across[where], picture.down[where]):
-            rows += map(float, np.percentile(place, [2, 98]))
-        rows += map(float, np.percentile(picture.lab[where], [10, 90], axis=0).ravel())
+        for place in (part.across, part.down):
+            rows += map(float, percentiles(place, (2, 98)))
+        rows += map(float, percentiles(np.ascontiguousarray(part.lab.T), (10, 90)).T.ravel())
     return np.array(rows)

@@ -1,6 +1,9 @@
 """The small working picture from which all descriptors are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,16 +38,30 @@ class WorkingPicture:
     across: NDArray[np.float32]
     down: NDArray[np.float32]
 
-    @property
+    @cached_property
     def foreground(self) -> NDArray[np.bool_]:
         """(H, W) what is brighter than 3 % of the brightest; all judged pixels where that is next to none."""
         bright = self.luminance > 0.03 * self.top
         return bright if bright.sum() >= 10 else self.mask
 
-    @property
+    @cached_property
     def top(self) -> float:
         """Luminance of the brightest half percent of the judged pixels, above 0."""
-        return float(np.percentile(self.luminance[self.mask], 99.5)) + 1e-4
+        return float(percentiles(self.luminance[self.mask], (99.5,))[0]) + 1e-4
+
+
+def percentiles(values: NDArray[np.floating[Any]], wanted: Sequence[float]) -> NDArray[np.float64]:
+    """Percentiles along the last axis, between neighbours on a straight line; `wanted` comes last.
+
+    As `np.percentile`, and several times as fast: NumPy sorts float32 faster than it selects from float64.
+    """
+    ordered = np.sort(values, axis=-1)
+    place = np.asarray(wanted, np.float64) / 100 * (ordered.shape[-1] - 1)
+    below = np.floor(place).astype(np.intp)
+    above = np.minimum(below + 1, ordered.shape[-1] - 1)
+    low, high = (ordered[..., index].astype(np.float64) for index in (below, above))
+    result: NDArray[np.float64] = low + (high - low) * (place - below)
+    return result
 
 
 def working_picture(

@@ -48,9 +48,11 @@ def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | Non
     smooth = cv2.blur(luma, (5, 5))
     low, high = _percentile(smooth, mask, 5), _percentile(smooth, mask, 95)
     haze = low / high if high >= _DARKEST_BRIGHT else 0.0
-    clipped = (pixels >= _CLIPPED)[mask]
-    saturated = float((np.count_nonzero(clipped, axis=1) >= 2).mean())
-    sharpness = float(np.var(edges[mask], dtype=np.float64))
+    red, green, blue = (pixels[..., channel] >= _CLIPPED for channel in range(3))
+    two = (red & green) | (red & blue) | (green & blue)
+    saturated = float(np.count_nonzero(two & mask) / np.count_nonzero(mask))
+    inside = mask.view(np.uint8)
+    sharpness = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0] ** 2)
     dark = bright < config.dark_below
     found = {
         "dark": dark,
@@ -59,7 +61,7 @@ def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | Non
         "hazy": haze > config.hazy_above,
     }
     return Quality(
-        luminance=float(luminance(pixels)[mask].mean(dtype=np.float64)),
+        luminance=float(cv2.mean(luminance(pixels), mask=inside)[0]),
         bright=bright,
         saturated=saturated,
         sharpness=sharpness,
@@ -115,7 +117,7 @@ def frozen_frames(
 
 def _percentile(luma: NDArray[np.generic], mask: NDArray[np.bool_], percent: float) -> float:
     """A percentile of the judged 8-bit values, 0..255, by counting."""
-    counts = np.cumsum(np.bincount(np.asarray(luma, np.uint8)[mask], minlength=256))
+    counts = np.cumsum(cv2.calcHist([np.asarray(luma, np.uint8)], [0], mask.view(np.uint8), [256], [0, 256]))
     return float(np.searchsorted(counts, percent / 100 * counts[-1]))
 
 
