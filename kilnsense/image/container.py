@@ -5,10 +5,12 @@ is what tells a whole file from one that was cut short: decoders of several vers
 grey, or fill it with the picture before.
 """
 
-import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kilnsense.errors import ImageError
 from kilnsense.image import tiff
@@ -17,7 +19,6 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WebP")
 """The formats that are read, and no others."""
 
 _MAX_SCANS = 64  # a progressive JPEG has about ten; each scan costs a pass over the whole picture
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ANIMATED = "an animation holds many pictures; save the ones that are meant as files of their own"
 _BMP_MASKS = {
@@ -92,11 +93,12 @@ def _jpeg(data: bytes) -> Header:
     cut = "JPEG: the file ends before its end-of-image marker; copy it again"
     width = height = scans = 0
     orientation, captured_at, at = 1, "", 2
+    codes = _marker_codes(data)
     while True:
-        found = _NEXT_MARKER.search(data, at)
-        if found is None:
+        following = int(np.searchsorted(codes, at + 1))  # a code has its 0xFF before it
+        if following == len(codes):
             raise ImageError("truncated", cut)
-        marker, at = data[found.end() - 1], found.end()
+        marker, at = data[codes[following]], int(codes[following]) + 1
         if marker == 0xD9:
             break
         if marker in (0x01, 0xD8):
@@ -115,6 +117,14 @@ def _jpeg(data: bytes) -> Header:
     if not width or not scans or scans > _MAX_SCANS:
         raise ImageError("damaged", f"JPEG: got {scans} scans of {width} x {height} pixels")
     return Header("JPEG", width, height, orientation, captured_at, passes=scans)
+
+
+def _marker_codes(data: bytes) -> NDArray[np.intp]:
+    """Places of all bytes that may be the code of a JPEG marker: after 0xFF, and no stuffing or restart."""
+    raw = np.frombuffer(data, np.uint8)
+    places = np.flatnonzero(raw[:-1] == 0xFF) + 1
+    code = raw[places]
+    return places[(code != 0x00) & (code != 0xFF) & ((code < 0xD0) | (code > 0xD7))]
 
 
 def _png(data: bytes) -> Header:
