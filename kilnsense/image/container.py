@@ -124,7 +124,8 @@ def _marker_codes(data: bytes) -> NDArray[np.intp]:
     raw = np.frombuffer(data, np.uint8)
     places = np.flatnonzero(raw[:-1] == 0xFF) + 1
     code = raw[places]
-    return places[(code != 0x00) & (code != 0xFF) & ((code < 0xD0) | (code > 0xD7))]
+    meant = (code != 0x00) & (code != 0xFF) & ((code < 0xD0) | (code > 0xD7))
+    return np.asarray(places[meant], np.intp)
 
 
 def _png(data: bytes) -> Header:
