@@ -32,12 +32,16 @@ TEXTURE_NAMES = (
 def describe_ratios(picture: WorkingPicture) -> NDArray[np.float64]:
     """(15,) logarithms of red/green and red/blue linear light over the foreground: percentiles, of the mean
     light, spread, and their correlation. A gain of the camera cancels out, but for clipping."""
-    light = picture.light[picture.foreground].astype(np.float64) + BLACK
-    logs = np.stack([np.log(light[:, 0] / light[:, 1]), np.log(light[:, 0] / light[:, 2])])
-    mean = light.mean(axis=0)
-    spread = logs.std(axis=1)
-    together = ((logs[0] - logs[0].mean()) * (logs[1] - logs[1].mean())).mean() / max(spread.prod(), 1e-9)
-    marks = percentiles(logs.astype(np.float32), (5, 25, 50, 75, 95)).ravel()
+    light = picture.light.reshape(-1, 3).take(np.flatnonzero(picture.foreground), axis=0).T + np.float32(
+        BLACK
+    )
+    ln_red, ln_green, ln_blue = np.log(light)
+    logs = np.stack([ln_red - ln_green, ln_red - ln_blue])
+    mean = light.mean(axis=1, dtype=np.float64)
+    middle, spread = logs.mean(axis=1, dtype=np.float64), logs.std(axis=1, dtype=np.float64)
+    first, second = logs - middle[:, None]
+    together = float(first @ second) / len(first) / max(spread.prod(), 1e-9)
+    marks = percentiles(logs, (5, 25, 50, 75, 95)).ravel()
     return np.array([*marks, *np.log(mean[0] / mean[1:]), *spread, together])
 
 
@@ -59,11 +63,10 @@ def describe_tone(picture: WorkingPicture) -> NDArray[np.float64]:
 
 def describe_hue(picture: WorkingPicture) -> NDArray[np.float64]:
     """(24,) roots of the shares of chroma in 24 sectors of the Lab hue angle, -180..180 degrees."""
-    lab = picture.lab[picture.mask].astype(np.float64)
-    chroma = np.hypot(lab[:, 1], lab[:, 2])
-    counts, _ = np.histogram(
-        np.arctan2(lab[:, 2], lab[:, 1]), HUE_BINS, range=(-np.pi, np.pi), weights=chroma
-    )
+    red_green, yellow_blue = (picture.lab[..., channel][picture.mask] for channel in (1, 2))
+    chroma, angle = np.hypot(red_green, yellow_blue), np.arctan2(yellow_blue, red_green)
+    sector = np.minimum(((angle + np.pi) * (HUE_BINS / (2 * np.pi))).astype(np.intp), HUE_BINS - 1)
+    counts = np.bincount(sector, weights=chroma, minlength=HUE_BINS)
     return np.asarray(np.sqrt(counts / (counts.sum() + 1e-6)), dtype=np.float64)
 
 

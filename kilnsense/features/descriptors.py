@@ -142,7 +142,7 @@ def split_blocks(
 
 def thumbnail(frame: Frame, mask: NDArray[np.bool_], side: int = SIDE) -> NDArray[np.float32]:
     """(side * side * 3,) float32 sRGB 0..1, row by row, R, G, B; 0 where the picture is not judged."""
-    pixels = np.where(mask[..., None], frame.pixels, np.uint8(0))
+    pixels = cv2.bitwise_and(frame.pixels, frame.pixels, mask=mask.view(np.uint8))
     small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
     return (np.asarray(small, dtype=np.float32) / np.float32(255.0)).ravel()
 
@@ -170,19 +170,30 @@ def _columns(region_names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The pixels of one region in the working picture: (n,) columns and (n, 3) colours."""
+    """One region in the working picture: (3,) colours, and the n pixels' (n, 3) Lab and (n,) places."""
 
+    mean_lab: NDArray[np.float64]
+    spread_lab: NDArray[np.float64]
+    mean_light: NDArray[np.float64]
     lab: NDArray[np.float32]
-    light: NDArray[np.float32]
     across: NDArray[np.float32]
     down: NDArray[np.float32]
 
 
 def _part(picture: WorkingPicture, slot: int, region: Region) -> _Part | None:
-    inside = picture.labels == slot
-    if not region.present or inside.sum() < FEWEST:
+    inside = (picture.labels == slot).view(np.uint8)
+    if not region.present or cv2.countNonZero(inside) < FEWEST:
         return None
-    return _Part(picture.lab[inside], picture.light[inside], picture.across[inside], picture.down[inside])
+    places = np.flatnonzero(inside)
+    mean, spread = (np.asarray(of, np.float64).ravel() for of in cv2.meanStdDev(picture.lab, mask=inside))
+    return _Part(
+        mean_lab=mean,
+        spread_lab=spread,
+        mean_light=np.array(cv2.mean(picture.light, mask=inside)[:3]),
+        lab=picture.lab.reshape(-1, 3).take(places, axis=0),
+        across=picture.across.take(places),
+        down=picture.down.take(places),
+    )
 
 
 def _regions(
@@ -196,7 +207,7 @@ def _regions(
             continue
         x, y = part.across, part.down
         rows += [1.0, float(np.sqrt(len(x) / judged))]
-        rows += [*map(float, part.lab.mean(axis=0)), *map(float, part.lab.std(axis=0))]
+        rows += [*map(float, part.mean_lab), *map(float, part.spread_lab)]
         rows += [float(x.mean()), float(y.mean()), float(x.std()), float(y.std())]
     return np.array(rows)
 
@@ -204,9 +215,9 @@ def _regions(
 def _relations(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> NDArray[np.float64]:
     ratios: list[float] = []
     for part in parts:
-        light = np.ones(3) if part is None else part.light.mean(axis=0, dtype=np.float64) + BLACK
+        light = np.ones(3) if part is None else part.mean_light + BLACK
         ratios += [float(np.log(light[0] / light[1])), float(np.log(light[0] / light[2]))]
-    means = [centres[slot] if part is None else part.lab.mean(axis=0) for slot, part in enumerate(parts)]
+    means = [centres[slot] if part is None else part.mean_lab for slot, part in enumerate(parts)]
     return np.concatenate([ratios, np.diff(np.array(means, dtype=np.float64), axis=0).ravel()])
 
 

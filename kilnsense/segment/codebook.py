@@ -79,7 +79,8 @@ def judged_pixels(
     if mask is None:
         return frame.pixels.reshape(-1, 3), rows.ravel()
     expect_array("mask", mask, (height, width), np.bool_)
-    return frame.pixels[mask], rows[mask]
+    places = np.flatnonzero(mask)
+    return frame.pixels.reshape(-1, 3).take(places, axis=0), rows[:, 0].take(places // width)
 
 
 def learn_codebook(
