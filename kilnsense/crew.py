@@ -193,7 +193,8 @@ class Crew(Generic[Job, Message]):
 
     def _lost(self, job: Job) -> SourceError:
         return SourceError(
-            f"{self._name(job)}: its process was lost, often for want of memory; use fewer --processes"
+            f"{self._name(job)}: its process was lost, often for want of memory; let fewer run at once "
+            "(--processes, --jobs)"
         )
 
     def _end(self, *, at_once: bool) -> None:

@@ -142,7 +142,10 @@ def test_a_fault_comes_over_with_its_traceback(make_crew: MakeCrew, kind: str) -
 
 def test_a_lost_process_is_named(make_crew: MakeCrew) -> None:
     with (
-        pytest.raises(SourceError, match=r"^kill 7: its process was lost, .*; use fewer --processes$"),
+        pytest.raises(
+            SourceError,
+            match=r"^kill 7: its process was lost, .*; let fewer run at once \(",
+        ),
         make_crew(processes=2) as crew,
     ):
         heard(crew, ["kill 7"])

@@ -137,7 +137,8 @@ def all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def tiers(ordered: Sequence[str], found: Sequence[Difference]) -> dict[str, int]:
-    """Name to tier, 1 and up: the best of those left, and all that are not told apart from it, share one.
+    """Name to tier, 1 and up, never falling down the order: the first that is told apart from the best of a
+    tier begins the next one.
 
     Args:
         ordered: names, best first.
@@ -145,7 +146,9 @@ def tiers(ordered: Sequence[str], found: Sequence[Difference]) -> dict[str, int]
     """
     apart = {frozenset((one.first, one.second)) for one in found if one.real}
     tier: dict[str, int] = {}
-    while left := [name for name in ordered if name not in tier]:
-        number = max(tier.values(), default=0) + 1
-        tier |= {name: number for name in left if frozenset((left[0], name)) not in apart}
+    best, number = "", 0
+    for name in ordered:
+        if not best or frozenset((best, name)) in apart:
+            best, number = name, number + 1
+        tier[name] = number
     return tier

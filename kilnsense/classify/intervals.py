@@ -57,16 +57,20 @@ def interval(
     freedom = max(1, groups - classes)
     error = float(drawn.std(ddof=1)) * np.sqrt(groups / freedom * (1.0 + test_share))
     reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    return Interval(value, *_ends(value, reach, groups, measure.scale))
+    worst = max(float(costs.max()), classes - 1.0) if measure.scale == "amount" else 1.0
+    return Interval(value, *_ends(value, reach, groups, measure.scale, worst))
 
 
-def _ends(value: float, reach: float, groups: int, scale: str) -> tuple[float, float]:
-    """The interval value +- reach, bent so that it stays on the scale of the measure."""
+def _ends(value: float, reach: float, groups: int, scale: str, worst: float) -> tuple[float, float]:
+    """The interval value +- reach, bent so that it stays on the scale of the measure.
+
+    `worst` is what a frame may add to an amount; it counts where no group has shown any.
+    """
     # Where every group says the same, G groups without an exception allow this share of exceptions.
     unseen = 1.0 - float(((1 - LEVEL) / 2) ** (1.0 / groups))
     if scale == "amount":
         if reach <= 0 or value <= 0:
-            return value, value + unseen
+            return value, value + unseen * worst
         stretch = float(np.exp(min(reach / value, MOST_STRETCH)))
         return value / stretch, value * stretch
     bottom, top = (-1.0, 1.0) if scale == "signed" else (0.0, 1.0)

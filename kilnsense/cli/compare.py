@@ -4,14 +4,15 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kilnsense.cli.options import AsJson, Overwrite, Resume, RunFolder, Settings
+from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, Settings, processes
 from kilnsense.cli.output import emit_json, now, people, show_table, steps, track
-from kilnsense.cli.runs import begin_folder, resumable, write_run
+from kilnsense.cli.runs import begin_folder, check_folder, expect_writable, resumable, write_run
 from kilnsense.errors import FAILURE_REASONS, ConfigError, GateError
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """In place of the names of all classifiers."""
+CLASSIFIER_HELP = "Names with commas: knn, svm, mlp, prototype, logistic, lda, forest; or all."
+DEFAULT_CACHE = Path("runs/cache")
+METRIC_HELP = (
+    "The measure that decides: macro_f1, balanced_accuracy, kappa, state_error, cost, log_loss, brier, "
+    "calibration_error, coverage or accepted_accuracy."
+)
+"""Written out, because the tables are not loaded for --help."""
 
 
 def compare(
@@ -28,15 +36,13 @@ def compare(
     data: Annotated[
         Path | None, typer.Option("--data", help="Labelled frames; else those of the config.")
     ] = None,
-    classifiers: Annotated[
-        str, typer.Option("--classifiers", help="Names with commas, or all.")
-    ] = "knn,svm,mlp",
+    classifiers: Annotated[str, typer.Option("--classifiers", help=CLASSIFIER_HELP)] = "knn,svm,mlp",
     cv: Annotated[str, typer.Option("--cv", help="FOLDSxREPEATS: 5x2 is five folds, dealt twice.")] = "5x2",
     group_by: Annotated[
         str,
         typer.Option("--group-by", help="Columns of the manifest, or auto, given, time, names, none."),
     ] = "auto",
-    metric: Annotated[str, typer.Option("--metric", help="The measure that decides.")] = "macro_f1",
+    metric: Annotated[str, typer.Option("--metric", help=METRIC_HELP)] = "macro_f1",
     tune: Annotated[
         bool, typer.Option("--tune", help="Search options of each classifier in every fold.")
     ] = False,
@@ -50,10 +56,8 @@ def compare(
     fail_under: Annotated[
         float | None, typer.Option("--fail-under", help="Exit 4 where the best is worse than this.")
     ] = None,
-    jobs: Annotated[str, typer.Option("--jobs", help="Folds at once, or auto: one for each core.")] = "auto",
-    cache: Annotated[Path, typer.Option("--cache", help="Where networks of folds are kept.")] = Path(
-        "runs/cache"
-    ),
+    jobs: Jobs = "auto",
+    cache: Annotated[Path, typer.Option("--cache", help="Where networks of folds are kept.")] = DEFAULT_CACHE,
     settings: Settings = None,
     out: RunFolder = None,
     overwrite: Overwrite = False,
@@ -76,14 +80,19 @@ def compare(
         "block_minutes": block_minutes,
         "embargo_minutes": embargo_minutes,
     }
-    wanted = _settings(base, bundle, data, given)
+    wanted = _settings(base, bundle, data, given, settings or ())
     _check(wanted, base if not bundle else _stored(model), fail_under)
-    processes, started = _processes(jobs), now()
+    at_once, started = processes(jobs), now()
+    check_folder("compare", wanted, out=out, overwrite=overwrite, resume=resume)
+    expect_writable(cache, "--cache")
     ready = _ready(wanted, cache, model if frozen else None)
     # All that can be refused was refused: now an earlier run may give way.
+    again = _again(model, data, given, settings or ())
+    kept = {"cache": cache, "jobs": jobs, "fail_under": fail_under, "json": as_json}
+    again += _options(kept, {"cache": DEFAULT_CACHE, "jobs": "auto", "fail_under": None, "json": False})
     folder = begin_folder("compare", wanted, out=out, overwrite=overwrite, resume=resume)
-    with resumable(folder, _again(model, data, given, settings or ())):
-        metrics = _judge(replace(ready, places=replace(ready.places, run=folder)), processes)
+    with resumable(folder, again):
+        metrics = _judge(replace(ready, places=replace(ready.places, run=folder)), at_once)
     best = next(one for one in metrics.entrants if not one.baseline)
     values = {"verdict": metrics.verdict, "best": best.name, "data_fingerprint": metrics.data_fingerprint}
     write_run(folder, "compare", started=started, config=wanted, values=values)
@@ -131,7 +140,9 @@ def _stored(path: Path) -> "Config":
     return _model(path, ())[0]
 
 
-def _settings(base: "Config", bundle: str, data: Path | None, given: Mapping[str, Any]) -> "CompareConfig":
+def _settings(
+    base: "Config", bundle: str, data: Path | None, given: Mapping[str, Any], settings: Sequence[str]
+) -> "CompareConfig":
     """All settings of the comparison, checked."""
     from kilnsense.classify.models import CLASSIFIERS
     from kilnsense.compare.entrants import BASELINES
@@ -139,10 +150,19 @@ def _settings(base: "Config", bundle: str, data: Path | None, given: Mapping[str
     from kilnsense.compare.plan import parse_cv
     from kilnsense.config import check_comparison
 
-    section, group_by = settle_data(base.data, data, given["group_by"])
+    if given["frozen"] and not bundle:
+        raise ConfigError("--frozen: got a config, whose networks are not trained yet; give a bundle")
+    if not 0 < given["block_minutes"] < inf:
+        raise ConfigError(f"--block-minutes: got {given['block_minutes']:g}, allowed: above 0")
+    if not 0 <= given["embargo_minutes"] < inf:
+        raise ConfigError(f"--embargo-minutes: got {given['embargo_minutes']:g}, allowed: 0 and up")
+    named = [key.removeprefix("data.") for key in (text.partition("=")[0] for text in settings)]
+    section, group_by = settle_data(base.data, data, given["group_by"], named=named, fresh=bool(bundle))
     if not section.root:
         raise ConfigError("--data: is missing and data.root of the config is empty; name the labelled frames")
     names = [name.strip() for name in given["classifiers"].split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--classifiers: got none, allowed: names with commas, such as knn,svm, or all")
     if names == [ALL]:
         names = [name for name in CLASSIFIERS if name not in BASELINES]
     folds, repeats = parse_cv(given["cv"])
@@ -161,6 +181,14 @@ def _check(wanted: "CompareConfig", stored: "Config", fail_under: float | None) 
     from kilnsense.parts import pick
 
     measure = pick(MEASURES, wanted.metric, kind="--metric")
+    if wanted.tune and wanted.metric in ("coverage", "accepted_accuracy"):
+        raise ConfigError(
+            f"--tune with --metric {wanted.metric}: a search has probabilities to go by and no verdicts; "
+            "take another measure, such as macro_f1"
+        )
+    bottom = -1.0 if measure.scale == "signed" else 0.0
+    if fail_under is not None and measure.higher and not bottom <= fail_under <= 1:
+        raise ConfigError(f"--fail-under: got {fail_under:g}, allowed: {bottom:g}..1")
     if fail_under is not None and not measure.higher:
         raise ConfigError(
             f"--fail-under: got {fail_under:g} with --metric {wanted.metric}, of which less is better; take "
@@ -174,16 +202,6 @@ def _check(wanted: "CompareConfig", stored: "Config", fail_under: float | None) 
             f"--set {changed[0]}: cannot be changed with --frozen, which keeps the bundle's networks; leave "
             "out --frozen to train them anew"
         )
-
-
-def _processes(text: str) -> int:
-    from kilnsense.compare.run import cores
-
-    if text == "auto":
-        return cores()
-    if not text.isdigit() or int(text) < 1:
-        raise ConfigError(f"--jobs: got {text!r}, allowed: auto, or 1 and up")
-    return int(text)
 
 
 def _ready(wanted: "CompareConfig", cache: Path, bundle: Path | None) -> "Ready":
@@ -238,11 +256,17 @@ def _judge(ready: "Ready", processes: int) -> "Metrics":
 def _again(model: Path, data: Path | None, given: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
     """The words of the command, without its options about folders."""
     words = ["kilnsense", "compare", str(model), *([f"--data={data}"] if data is not None else [])]
+    return words + _options(given, DEFAULTS) + [f"--set={text}" for text in settings]
+
+
+def _options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """The options that are not at their defaults, as words."""
+    words = []
     for name, value in given.items():
         flag = f"--{name.replace('_', '-')}"
-        if value != DEFAULTS[name]:
+        if value != defaults[name]:
             words.append(flag if value is True else f"{flag}={value}")
-    return words + [f"--set={text}" for text in settings]
+    return words
 
 
 def _report(folder: Path, metrics: "Metrics") -> None:

@@ -1,6 +1,8 @@
 """The folder of one run: made, marked as running or done, gone on in, or taken away where nothing came."""
 
 import json
+import os
+import secrets
 import shlex
 import shutil
 import sys
@@ -16,9 +18,9 @@ from kilnsense.errors import ConfigError, KilnsenseError, StorageError
 from kilnsense.record.publish import publish
 
 if TYPE_CHECKING:
-    from kilnsense.config import CompareConfig, Config, StudyConfig
+    from kilnsense.config import CompareConfig, Config, LabelConfig, StudyConfig
 
-    AnyConfig = Config | StudyConfig | CompareConfig
+    AnyConfig = Config | StudyConfig | CompareConfig | LabelConfig
 
 RECORD = "run.json"
 
@@ -44,6 +46,57 @@ def begin_folder(
     return resume_folder(resume, verb, config)
 
 
+def check_folder(
+    verb: str, config: "AnyConfig", *, out: Path | None, overwrite: bool, resume: Path | None
+) -> None:
+    """Refuses what `begin_folder` would refuse, before any work; it changes nothing.
+
+    Raises:
+        ConfigError, StorageError: as `begin_folder`.
+    """
+    if resume is not None:
+        if out is not None or overwrite:
+            raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+        resume_folder(resume, verb, config)
+    elif out is not None:
+        _check_out(out, overwrite=overwrite)
+        expect_writable(out, "--out")
+
+
+def expect_writable(folder: Path, option: str) -> None:
+    """Raises StorageError where neither the folder nor the nearest one above it can be written."""
+    place = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
+    if not place.is_dir() or not os.access(place, os.W_OK) or not _takes_a_file(place):
+        raise StorageError(f"{option} {folder}: cannot be written; choose another folder")
+
+
+def _takes_a_file(folder: Path) -> bool:
+    """Whether a file can be made: some file systems promise more than they keep."""
+    probe = folder / f".{secrets.token_hex(4)}.part"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _check_out(folder: Path, *, overwrite: bool) -> None:
+    try:
+        if not folder.exists() or not any(folder.iterdir()):
+            return
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if not overwrite:
+        raise ConfigError(f"--out {folder}: is not empty; choose another folder or add --overwrite")
+    if not (folder / RECORD).is_file():
+        raise ConfigError(f"--out {folder}: holds no {RECORD}, so no earlier run's; choose another folder")
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(f"--out {folder}: cannot be written ({error.strerror}); choose another folder")
+
+
 def run_folder(verb: str, config: "AnyConfig", *, out: Path | None, overwrite: bool = False) -> Path:
     """Creates the folder of one run: `out`, or ``runs/<verb>/<UTC time>-<name>``, and marks it as running.
 
@@ -54,20 +107,13 @@ def run_folder(verb: str, config: "AnyConfig", *, out: Path | None, overwrite: b
         StorageError: it cannot be created.
     """
     folder = out or Path("runs") / verb / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}"
+    _check_out(folder, overwrite=overwrite)
     try:
         if folder.exists() and any(folder.iterdir()):
-            if not overwrite:
-                raise ConfigError(f"--out {folder}: is not empty; choose another folder or add --overwrite")
-            if not (folder / RECORD).is_file():
-                raise ConfigError(
-                    f"--out {folder}: holds no {RECORD}, so no earlier run's; choose another folder"
-                )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"--out {folder}: cannot be written ({error.strerror}); choose another folder"
-        ) from error
+        raise _unwritable(folder, error) from error
     # Marks the folder as ours from the start, so that a killed run can be replaced or resumed.
     _publish(folder, verb, {"state": "running", "started": now(), "config": _plain(config)})
     return folder

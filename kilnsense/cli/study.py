@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from kilnsense.cli.options import AsJson, Overwrite, Resume, RunFolder, Settings
-from kilnsense.cli.output import QUIET_SECONDS, emit_json, now, people, show_table
+from kilnsense.cli.output import QUIET_SECONDS, duration, emit_json, now, people, show_table
 from kilnsense.cli.runs import begin_folder, resumable, write_run
 from kilnsense.errors import ConfigError
 from kilnsense.record.publish import publish
@@ -150,15 +150,9 @@ def _ended(one: "Finished", progress: "Progress", *, scores: bool) -> str:
 
 def _running(progress: "Progress") -> str:
     names = ", ".join(f"{name} (epoch {epoch})" for name, epoch in progress.running)
-    left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left"
+    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
     now_running = f"; running {names}" if names else ""
     return f"{progress.done} of {progress.total} done{now_running}{left}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _write(

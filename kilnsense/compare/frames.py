@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from kilnsense.data.folders import Sample, expect_per_class, group_columns, read
 from kilnsense.data.grouping import WAYS, Grouping, group_frames
 from kilnsense.data.labelled import Labelled, Track
 from kilnsense.data.loader import load
-from kilnsense.data.unlabelled import unlabelled_files
-from kilnsense.errors import InputError
+from kilnsense.data.unlabelled import filtered_files, unlabelled_files
+from kilnsense.errors import ConfigError, InputError
 from kilnsense.image.quality import assess
 from kilnsense.recogniser import judged_mask
 from kilnsense.types import Failure, Frame, Quality
@@ -29,8 +29,8 @@ class LeftOut:
 
     Attributes:
         path: below the root of the data.
-        reason: ``unlabelled``, ``conflict`` (the same picture with another label), ``held_out`` or a key of
-            FAILURE_REASONS.
+        reason: ``unlabelled``, ``filtered`` (by data.keep), ``conflict`` (the same picture with another
+            label), ``held_out`` or a key of FAILURE_REASONS.
         message: one sentence.
     """
 
@@ -60,29 +60,48 @@ class Compared:
     fingerprint: str
 
 
-def settle_data(config: DataConfig, root: Path | None, group_by: str) -> tuple[DataConfig, str]:
+def settle_data(
+    config: DataConfig, root: Path | None, group_by: str, *, named: Collection[str] = (), fresh: bool = False
+) -> tuple[DataConfig, str]:
     """The data section for this comparison, and how to group.
 
     Args:
         config: as the model has it.
-        root: the folder that was given; None: that of the config. A manifest of the config that is not there
-            gives way to ``manifest.csv`` or to class folders.
+        root: the folder that was given; None: that of the config.
         group_by: a way of `kilnsense.data.grouping`, or columns of the manifest with commas.
+        named: keys of the section that the command names itself. What is not named gives way where the
+            folder is another one: a manifest that is not there to ``manifest.csv`` or to class folders, the
+            column ``group`` to none.
+        fresh: the config is that of a trained model: its filter and its held-out groups are of other data.
+
+    Raises:
+        ConfigError: columns are named to group by, and there is no manifest.
     """
     values = config.model_dump()
     if root is not None:
         values["root"] = str(root)
-        if not config.manifest or not (root / config.manifest).is_file():
+        if "manifest" not in named and not (config.manifest and (root / config.manifest).is_file()):
             values["manifest"] = "manifest.csv" if (root / "manifest.csv").is_file() else ""
+        if fresh:
+            values |= {name: DataConfig.model_fields[name].default for name in FILTERS if name not in named}
     if group_by not in WAYS:
+        if not values["manifest"]:
+            raise ConfigError(
+                f"--group-by {group_by}: names columns, and {values['root']} has no manifest; give one with "
+                f"--set data.manifest=FILE, or one of {', '.join(WAYS)}"
+            )
         values["group_column"], group_by = group_by, "given"
-    elif values["manifest"] and group_by == "auto":
+    elif values["manifest"] and group_by == "auto" and values["group_column"] == DEFAULT_GROUP:
         values["group_column"] = _known_columns(DataConfig(**values))
     return DataConfig(**values), group_by
 
 
+FILTERS = ("keep", "held_out")
+DEFAULT_GROUP = DataConfig.model_fields["group_column"].default
+
+
 def _known_columns(config: DataConfig) -> str:
-    """The group columns, or nothing where the manifest has no such column."""
+    """The group column, or nothing where the manifest has no such column."""
     try:
         with (Path(config.root) / config.manifest).open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file), [])
@@ -104,6 +123,9 @@ def read_compared(settings: CompareConfig, *, track: Track = iter) -> Compared:
         for source in unlabelled_files(config.data)
     ]
     left_out += [
+        LeftOut(source, "filtered", "data.keep leaves it out") for source in filtered_files(config.data)
+    ]
+    left_out += [
         LeftOut(each.source, "held_out", f"group {each.group} is kept apart by data.held_out")
         for each in samples
         if each.group in config.data.held_out
@@ -116,10 +138,9 @@ def read_compared(settings: CompareConfig, *, track: Track = iter) -> Compared:
     left_out += conflicts
     for name in config.classes:
         if name not in {each.label for each in kept}:
-            raise InputError(
-                f"class {name!r}: none of its files can be judged; see what is wrong with them: "
-                f"{next((f'{each.path}: {each.message}' for each in left_out), 'no file')}"
-            )
+            own = {each.source for each in samples if each.label == name}
+            first = next(f"{each.path}: {each.message}" for each in left_out if each.path in own)
+            raise InputError(f"class {name!r}: none of its files can be judged (the first: {first})")
     grouping = group_frames(
         kept,
         frames,

@@ -128,7 +128,8 @@ def _cells(outcome: Outcome, summary: Summary, name: str) -> list[_Frames]:
             times = ((said == column) & (labels == truth)).sum(axis=0)
             rows = np.flatnonzero(times)
             sure = table[:, rows, column].mean(axis=0)
-            order = rows[np.lexsort((-sure, -times[rows]))]
+            # Off the diagonal the surest, on it the least sure: there is more to learn from them.
+            order = rows[np.lexsort((sure if truth == column else -sure, -times[rows]))]
             most = MOST_RIGHT if truth == column else MOST_WRONG
             shown = order[: most // 3 if summary.standings[number].baseline else most]
             cells.append(
@@ -210,8 +211,9 @@ def _suspect_words(outcome: Outcome, suspects: Sequence[Suspect], judges: Sequen
     return (
         f"{len(suspects)} of {len(groups)} labels are doubted by {', '.join(judges)} out of fold: another "
         "class is as likely as it usually is where it is the label (confident learning, Northcutt et al. "
-        "2021). Least likely label first. A single frame may be a slip; a whole run is rather a border "
-        f"between two states, or a changed camera.{f' Most doubted: {most}.' if most else ''}"
+        "2021; here its lower quartile, where they take the mean). Least likely label first. A single frame "
+        "may be a slip; a whole run is rather a border between two states, or a changed camera."
+        f"{f' Most doubted: {most}.' if most else ''}"
     )
 
 

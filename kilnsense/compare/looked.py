@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from kilnsense.types import Embeddings, Quality
 from kilnsense.types.picture import QUALITY_FLAGS
 
 Arrays = dict[str, NDArray[Any]]
+FORMAT = 1
+"""Goes up where files of an earlier kilnsense must not be found: the file changed, or what it holds."""
 SHAPING = ("seed", "image", "quality", "segment", "branches", "metric", "training", "augment")
 """What regions and networks depend on; of `decide` it is the number of inner folds alone."""
 NUMBERS = ("luminance", "bright", "saturated", "sharpness", "haze")
@@ -79,7 +82,8 @@ def content_key(config: Config, *facts: object) -> str:
     """24 hex digits for what a fold's numbers depend on: version, config, and other facts (JSON)."""
     values = config.model_dump(mode="json")
     shape = {name: values[name] for name in SHAPING} | {"inner_folds": config.decide.folds}
-    text = json.dumps([__version__, shape, *facts], sort_keys=True)
+    made_by = [FORMAT, __version__, *(version(name) for name in ("numpy", "scikit-learn", "torch"))]
+    text = json.dumps([made_by, shape, *facts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -152,7 +152,7 @@ def make_metrics(
         version=__version__,
         name=settings.name,
         verdict=verdict(summary),
-        beside_baselines=beside_baselines(summary),
+        beside_baselines=beside_baselines(outcome, summary),
         cautions=cautions(outcome, summary),
         metric=summary.metric,
         bundle=settings.bundle,

@@ -28,6 +28,7 @@ from kilnsense.compare.verdict import (
     amount,
     beside_baselines,
     cautions,
+    left_out_words,
     p_value,
     verdict,
 )
@@ -61,12 +62,13 @@ def make_page(
     groups = len(set(data.groups.tolist()))
     return ComparePage(
         title=(
-            f"{settings.name}: {len(settings.classifiers)} classifiers on {len(data)} frames of "
-            f"{groups} groups"
+            f"{settings.name}: {len(settings.classifiers)} classifier"
+            f"{'' if len(settings.classifiers) == 1 else 's'} on {len(data)} frames of {groups} groups"
         ),
         verdict=verdict(summary),
-        beside=beside_baselines(summary),
+        beside=beside_baselines(outcome, summary),
         cautions=tuple(cautions(outcome, summary)),
+        notes=tuple(left_out_words(outcome.compared)),
         figures=_figures(summary),
         metric=(measure.title, lower),
         axis=axis,
@@ -84,7 +86,7 @@ def make_page(
         left_out=left_out_table(outcome),
         pictures=shown.pictures,
         notice="Synthetic: the frames are rendered, not filmed." if synthetic else "",
-        provenance=_provenance(outcome, command, made),
+        provenance=_provenance(outcome, summary, command, made),
         config=yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False),
     )
 
@@ -179,7 +181,7 @@ def _plots(outcome: Outcome, summary: Summary) -> tuple[Plot, ...]:
     return tuple(plots)
 
 
-def _provenance(outcome: Outcome, command: str, made: str) -> tuple[tuple[str, str], ...]:
+def _provenance(outcome: Outcome, summary: Summary, command: str, made: str) -> tuple[tuple[str, str], ...]:
     settings, compared = outcome.settings, outcome.compared
     seconds = sum(result.seconds for result in outcome.results)
     reused = sum(result.reused for result in outcome.results)
@@ -196,21 +198,15 @@ def _provenance(outcome: Outcome, command: str, made: str) -> tuple[tuple[str, s
             f"{seconds:.0f} s of one core; {reused} of {len(outcome.results)} folds found ready",
         ),
         ("baselines", "; ".join(f"{name}: {what}" for name, what in BASELINES.items())),
-        ("options", "; ".join(_options(outcome))),
+        (
+            "options",
+            "; ".join(
+                f"{one.name}: {' / '.join(one.options)}" for one in summary.standings if not one.baseline
+            ),
+        ),
         ("versions", f"kilnsense {__version__}, Python {platform.python_version()}, {packages}"),
         ("made", made),
     )
-
-
-def _options(outcome: Outcome) -> list[str]:
-    texts = []
-    for name in outcome.settings.classifiers:
-        used = [result.said[name].options for result in outcome.results]
-        spoken = dict.fromkeys(
-            ", ".join(f"{key} {value}" for key, value in one.items()) or "defaults" for one in used
-        )
-        texts.append(f"{name}: {' / '.join(spoken)}")
-    return texts
 
 
 def _times(count: int) -> str:

@@ -15,6 +15,7 @@ from kilnsense.errors import ConfigError, InputError
 from kilnsense.seeds import generator
 
 Indices = NDArray[np.intp]
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +49,10 @@ def parse_cv(text: str) -> tuple[int, int]:
     """
     found = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
     folds, repeats = (int(found[1]), int(found[2] or 1)) if found else (0, 0)
-    if folds < 2 or repeats < 1:
+    if folds < 2 or not 1 <= repeats <= MOST_REPEATS:
         raise ConfigError(
-            f"--cv: got {text!r}, allowed: FOLDSxREPEATS with 2 folds or more, such as 5x2: five folds, twice"
+            f"--cv: got {text!r}, allowed: FOLDSxREPEATS with 2 folds or more, dealt up to "
+            f"{MOST_REPEATS} times, such as 5x2: five folds, twice"
         )
     return folds, repeats
 
@@ -66,10 +68,11 @@ def plan_folds(settings: CompareConfig, compared: Compared) -> tuple[Fold, ...]:
     good = np.array([quality.usable for quality in compared.qualities])
     count = len(set(groups.tolist()))
     if settings.folds > count:
+        fewer = f"take --cv {count}x{settings.repeats}, or add" if count > 1 else "add"
         raise InputError(
-            f"--cv {settings.folds}x{settings.repeats}: got {settings.folds} folds for {count} groups "
-            f"({grouping.words}), allowed: at most as many folds as groups; take --cv {max(2, count)}x"
-            f"{settings.repeats}, or add groups"
+            f"--cv {settings.folds}x{settings.repeats}: got {settings.folds} folds for {count} "
+            f"group{'' if count == 1 else 's'} ({grouping.words}), allowed: at most as many folds as groups; "
+            f"{fewer} groups"
         )
     folds = []
     for repeat in range(settings.repeats):

@@ -1,6 +1,5 @@
 """All folds of a comparison: finished ones are read, the others judged, and somebody is told of it."""
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,11 +53,6 @@ class Outcome:
     leak: Leak
     points: Points
     known: int = 0
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_comparison(ready: Ready, *, processes: int, watch: Watch | None = None) -> Outcome:

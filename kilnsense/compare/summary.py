@@ -15,6 +15,9 @@ from kilnsense.compare.plan import test_share
 from kilnsense.compare.run import Outcome
 from kilnsense.seeds import generator
 
+NEAR = 0.05
+"""A baseline that is behind by less, of 1, or of an amount, does as well."""
+
 
 @dataclass(frozen=True, eq=False)
 class Standing:
@@ -79,10 +82,12 @@ class Summary:
 
     @property
     def too_easy(self) -> bool:
-        """Whether mean luminance alone reaches the interval of the best classifier."""
-        score = self.best.scores[self.metric]
+        """Whether mean luminance alone comes so near to the best that nothing is left to compare."""
+        best = self.best.scores[self.metric].value
         plain = next(one for one in self.standings if one.name == LUMINANCE).scores[self.metric].value
-        return plain >= score.low if self.measure.higher else plain <= score.high
+        if self.measure.scale == "amount":
+            return plain <= best * (1 + NEAR)
+        return best - plain < NEAR if self.measure.higher else plain - best < NEAR
 
 
 def summarise(outcome: Outcome) -> Summary:

@@ -19,6 +19,12 @@ ALIKE = 1.0
 """Mean CIE76 colour difference below which two pictures count as the same: an eye would hardly see it."""
 PAIRS = 4096
 """Pairs compared at once."""
+MOST_FRAMES = 4000
+"""More frames than this are thinned evenly for the search of twins."""
+MOST_TWINS = 1000
+"""The most alike are kept."""
+COARSE = 8
+"""Blocks each way of the first look at a pair."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +77,30 @@ def twins_across_groups(frames: Sequence[Frame], groups: NDArray[np.str_], confi
     """Pairs of frames in different groups that look the same, the most alike first.
 
     Such a pair lets a fold judge a picture that it has learned from, though no group is on both sides. Only
-    what is judged of a picture is compared, at `SIDE` x `SIDE` pixels.
+    what is judged of a picture is compared, at `SIDE` x `SIDE` pixels. At most `MOST_TWINS` are given, and of
+    more than `MOST_FRAMES` frames an even part is looked at.
     """
-    small = np.stack([_reduced(frame, config) for frame in frames])
-    # The difference of two mean colours is never larger than the mean difference of their pixels.
-    near = cKDTree(small.mean(axis=1)).query_pairs(ALIKE, output_type="ndarray")
-    near = near[groups[near[:, 0]] != groups[near[:, 1]]]
-    found = []
-    for start in range(0, len(near), PAIRS):
-        part = near[start : start + PAIRS]
-        gaps = np.linalg.norm(small[part[:, 0]] - small[part[:, 1]], axis=2).mean(axis=1)
-        alike = np.flatnonzero(gaps < ALIKE)
-        found += [Twins(int(part[row, 0]), int(part[row, 1]), float(gaps[row])) for row in alike]
-    return sorted(found, key=lambda pair: (pair.difference, pair.first, pair.second))
+    chosen = np.arange(0, len(frames), -(-len(frames) // MOST_FRAMES))
+    small = np.stack([_reduced(frames[row], config) for row in chosen.tolist()])
+    coarse = small.reshape(-1, COARSE, SIDE // COARSE, COARSE, SIDE // COARSE, 3).mean(axis=(2, 4))
+    coarse = coarse.reshape(len(small), -1, 3)
+    # The difference of mean colours is never larger than the mean difference of the pixels behind them.
+    near = cKDTree(coarse.mean(axis=1)).query_pairs(ALIKE, output_type="ndarray")
+    near = near[groups[chosen[near[:, 0]]] != groups[chosen[near[:, 1]]]]
+    near = near[_gaps(coarse, near) < ALIKE]
+    gaps = _gaps(small, near)
+    alike = np.flatnonzero(gaps < ALIKE)
+    found = [Twins(int(chosen[near[row, 0]]), int(chosen[near[row, 1]]), float(gaps[row])) for row in alike]
+    return sorted(found, key=lambda pair: (pair.difference, pair.first, pair.second))[:MOST_TWINS]
+
+
+def _gaps(pictures: NDArray[np.float32], pairs: NDArray[np.intp]) -> NDArray[np.float32]:
+    """(P,) mean colour difference of pairs of (N, pixels, 3) pictures."""
+    parts = [pairs[start : start + PAIRS] for start in range(0, len(pairs), PAIRS)]
+    each = [
+        np.linalg.norm(pictures[part[:, 0]] - pictures[part[:, 1]], axis=2).mean(axis=1) for part in parts
+    ]
+    return np.concatenate(each) if each else np.zeros(0, np.float32)
 
 
 def _reduced(frame: Frame, config: Config) -> NDArray[np.float32]:

@@ -13,6 +13,8 @@ from kilnsense.record.compare_page import Grid, ScoreLine, bars
 MOST_GROUPS = 40
 """Rows of the slices by group; metrics.json has all."""
 MOST_LEFT_OUT = 100
+MOST_SHOWN = 12
+"""Rows of a table that is not folded."""
 COLUMNS = ("kappa", "cost", "ECE", "named", "right", "fit s", "ms/frame", "kB")
 """Of the tier table, beside the measure that decides."""
 
@@ -74,18 +76,20 @@ def pairs_table(summary: Summary) -> Grid:
         ("pair", f"lead{unit}", "95 % interval", "p", "p, Holm", ""),
         tuple(rows),
         "Corrected resampled t-test (Nadeau and Bengio 2003) on what each fold adds to the pooled score; p "
-        "corrected by Holm among the pairs of classifiers, and among those with a baseline. Two are told "
-        "apart where the corrected p is below 0.05.",
+        "corrected by Holm among the pairs of classifiers, and again among those with a baseline. Intervals "
+        "are of each pair alone. Two are told apart where the corrected p is below 0.05.",
         folded=len(rows) > 3,
     )
 
 
 def leak_table(outcome: Outcome) -> Grid:
     """What a random split would have claimed."""
-    leak = outcome.leak
+    leak, columns = outcome.leak, ("nearest neighbour in the descriptors", "macro-F1")
+    if outcome.compared.grouping.way == "none":  # both would be splits of single frames
+        return Grid("", columns, ())
     return Grid(
         "What a random split would have claimed",
-        ("nearest neighbour in the descriptors", "macro-F1"),
+        columns,
         (
             (f"split by {outcome.compared.grouping.words}", f"{leak.grouped:.3f}"),
             ("split at random, frame by frame", f"{leak.random:.3f}"),
@@ -177,7 +181,7 @@ def slices_table(summary: Summary, found: Sequence[Slice]) -> tuple[Grid, ...]:
                     for one in rows[:MOST_GROUPS]
                 ),
                 f"Share of right answers.{cut}",
-                folded=len(rows) > 12,
+                folded=len(rows) > MOST_SHOWN,
             )
         )
     return tuple(grids)
@@ -188,7 +192,7 @@ def left_out_table(outcome: Outcome) -> Grid:
     left = outcome.compared.left_out
     rows = tuple((one.path, REASONS.get(one.reason, one.reason), one.message) for one in left[:MOST_LEFT_OUT])
     rest = f"and {len(left) - MOST_LEFT_OUT} more: see metrics.json" if len(left) > MOST_LEFT_OUT else ""
-    return Grid("Files that were left out", ("file", "why", ""), rows, rest)
+    return Grid(f"{len(left)} files", ("file", "why", ""), rows, rest, folded=len(left) > MOST_SHOWN)
 
 
 def _measured(one: Standing, name: str) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from kilnsense.classify.compare import Difference
+from kilnsense.classify.compare import ALPHA, Difference
 from kilnsense.classify.intervals import Interval
 from kilnsense.classify.measures import Measure
 from kilnsense.compare.entrants import DESCRIPTORS, LUMINANCE
 from kilnsense.compare.frames import Compared
 from kilnsense.compare.run import Outcome
 from kilnsense.compare.summary import Summary
+from kilnsense.data.grouping import STRETCHED
 from kilnsense.errors import FAILURE_REASONS
 
 
@@ -36,10 +37,14 @@ def verdict(summary: Summary) -> str:
     return f"{', '.join(wins)}{tail}."
 
 
-def beside_baselines(summary: Summary) -> str:
-    """One sentence: whether the best classifier is better than what needs no network."""
+def beside_baselines(outcome: Outcome, summary: Summary) -> str:
+    """One sentence: whether the best classifier is better than what needs no network.
+
+    Where no network is trained, the svm on descriptors is no baseline, but the same thing again.
+    """
+    same = () if outcome.settings.base.training.enabled else (DESCRIPTORS,)
     measure, best = summary.measure, summary.best.name
-    baselines = [one.name for one in summary.standings if one.baseline]
+    baselines = [one.name for one in summary.standings if one.baseline and one.name not in same]
     found = summary.between(best, baselines[0])
     if found.real and found.first == best:
         return f"{best} beats the best baseline, {baselines[0]}, by {_lead(found, measure)}."
@@ -50,13 +55,8 @@ def beside_baselines(summary: Summary) -> str:
 
 def cautions(outcome: Outcome, summary: Summary) -> list[str]:
     """What speaks against the figures, the gravest first; empty where nothing does."""
-    settings, compared = outcome.settings, outcome.compared
-    said: list[str] = []
-    if not compared.grouping.sure:
-        said.append(
-            f"No camera runs are known: {compared.grouping.words} stand in for them, so these figures may "
-            f"measure memory. {leak_words(outcome)}"
-        )
+    settings, compared, best = outcome.settings, outcome.compared, summary.best.name
+    said = _about_groups(outcome)
     if settings.frozen:
         seen = (
             f"they were trained on {outcome.known} of these {len(compared.data)} frames, which flatters "
@@ -67,20 +67,47 @@ def cautions(outcome: Outcome, summary: Summary) -> list[str]:
         said.append(f"The regions and networks of bundle {settings.bundle} were kept: {seen}.")
     if summary.too_easy:
         said.append(
-            "Mean luminance alone does as well as the best classifier: this set is too easy to compare on."
+            f"Mean luminance alone does as well as {best} ({_both(summary, LUMINANCE)}): this set is too "
+            "easy to compare on."
         )
-    elif not summary.between(summary.best.name, LUMINANCE).real:
+    elif (found := summary.between(best, LUMINANCE)).p >= ALPHA:
         said.append(
-            "There are too few groups to tell even mean luminance from the best classifier: label more runs "
-            "before you choose one."
+            f"{settings.folds} folds, dealt {settings.repeats} times, cannot tell even mean luminance from "
+            f"{best} ({_both(summary, LUMINANCE)}, {p_value(found.p)}): take more folds, or label more runs, "
+            "before you choose a classifier."
         )
-    found = summary.between(summary.best.name, DESCRIPTORS)
+    found = summary.between(best, DESCRIPTORS)
     if not summary.too_easy and not found.real and settings.base.training.enabled:
         said.append("The networks add nothing that can be shown: the hand-made descriptors do as well alone.")
     missing = [f"{fold.name} ({', '.join(fold.missing)})" for fold in outcome.folds if fold.missing]
     if missing:
         said.append(f"Some test parts lack a class: {_few(missing)}; scores are pooled over the folds.")
-    return said + left_out_words(compared)
+    return said
+
+
+def _about_groups(outcome: Outcome) -> list[str]:
+    grouping, frames = outcome.compared.grouping, len(outcome.compared.data)
+    if grouping.way == "none":
+        return [
+            "Every frame is a group of its own, as asked: frames of one camera run may be on both sides, and "
+            "these figures may measure memory; --group-by names shows by how much."
+        ]
+    if grouping.sure:
+        return []
+    of = (
+        "No camera runs are known"
+        if grouping.guessed == frames
+        else (f"No camera run is known of {grouping.guessed} of {frames} frames")
+    )
+    return [
+        f"{of}: {STRETCHED} stand in for them, so these figures may measure memory. {leak_words(outcome)}"
+    ]
+
+
+def _both(summary: Summary, other: str) -> str:
+    """The scores of another entrant and of the best one, such as 0.370 against 0.807."""
+    plain = next(one for one in summary.standings if one.name == other).scores[summary.metric].value
+    return f"{plain:.3f} against {summary.best.scores[summary.metric].value:.3f}"
 
 
 def left_out_words(compared: Compared) -> list[str]:
@@ -99,6 +126,7 @@ def left_out_words(compared: Compared) -> list[str]:
 
 REASONS = {
     "unlabelled": "no label",
+    "filtered": "filtered out by data.keep",
     "conflict": "the same picture with two labels",
     "held_out": "kept apart by data.held_out",
 }

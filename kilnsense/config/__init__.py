@@ -1,9 +1,11 @@
 """The configuration: the sections with their defaults, and the way to them from YAML and command line."""
 
 from kilnsense.config.compare import CompareConfig
+from kilnsense.config.label import LabelConfig
 from kilnsense.config.load import (
     check_comparison,
     check_config,
+    check_labelling,
     load_config,
     load_study,
     overlay,
@@ -37,6 +39,7 @@ __all__ = [
     "DecideConfig",
     "FusionConfig",
     "ImageConfig",
+    "LabelConfig",
     "MetricConfig",
     "OneShotConfig",
     "Options",
@@ -48,6 +51,7 @@ __all__ = [
     "Variant",
     "check_comparison",
     "check_config",
+    "check_labelling",
     "load_config",
     "load_study",
     "overlay",

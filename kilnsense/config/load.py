@@ -13,12 +13,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from kilnsense.config.compare import CompareConfig
+from kilnsense.config.label import LabelConfig
 from kilnsense.config.sections import Config
 from kilnsense.config.study import StudyConfig
 from kilnsense.errors import ConfigError
 from kilnsense.parts import near_match
 
-Checked = TypeVar("Checked", Config, StudyConfig, CompareConfig)
+Checked = TypeVar("Checked", Config, StudyConfig, CompareConfig, LabelConfig)
 
 
 def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
@@ -76,6 +77,11 @@ def check_config(values: Mapping[str, Any], *, origin: str) -> Config:
 def check_comparison(values: Mapping[str, Any]) -> CompareConfig:
     """Validates the settings of a comparison. Raises ConfigError as `check_config`."""
     return _checked(CompareConfig, values, origin="of the comparison")
+
+
+def check_labelling(values: Mapping[str, Any]) -> LabelConfig:
+    """Validates the settings of a labelling run. Raises ConfigError as `check_config`."""
+    return _checked(LabelConfig, values, origin="of the labelling")
 
 
 def override(config: Config, settings: Sequence[str]) -> Config:

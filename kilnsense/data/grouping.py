@@ -22,6 +22,9 @@ from kilnsense.types import Frame
 WAYS = ("auto", "given", "time", "names", "none")
 """How to group: by what the data say, or else by time, or else by names; or by one of them alone."""
 
+STRETCHED = "stretches of consecutive file names"
+MOST_SECONDS = 1e11
+"""Of a time stamp; larger numbers are milliseconds or no times."""
 STRETCHES = 10
 """Stretches of names for each class."""
 
@@ -41,6 +44,7 @@ class Grouping:
         times: (N,) float64 seconds, for way ``time``; else empty.
         embargo: seconds; frames closer than this to a judged frame are not learned from.
         words: what the groups are, for people.
+        guessed: frames whose group is a guess: those in stretches of names.
     """
 
     way: str
@@ -48,11 +52,12 @@ class Grouping:
     times: NDArray[np.float64]
     embargo: float
     words: str
+    guessed: int = 0
 
     @property
     def sure(self) -> bool:
-        """Whether the groups rest on more than a guess."""
-        return self.way in ("given", "time")
+        """Whether all groups rest on more than a guess."""
+        return self.way in ("given", "time") and not self.guessed
 
     def purged(self, train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
         """The training rows without those that lie within the embargo of a test row."""
@@ -97,7 +102,7 @@ def group_frames(
     if way == "none":
         return _plain("none", np.array([sample.source for sample in samples]), "every frame on its own")
     if stated and way in ("auto", "given"):
-        return _plain("given", given, "camera runs")
+        return _given(samples, given)
     times = [_time(sample, frame) for sample, frame in zip(samples, frames, strict=True)]
     missing = [sample.source for sample, time in zip(samples, times, strict=True) if time is None]
     if way == "time" and missing:
@@ -109,11 +114,22 @@ def group_frames(
         stamps = np.array(times, np.float64)
         words = f"blocks of {block / 60:g} minutes with an embargo of {embargo / 60:g}"
         return Grouping("time", _blocks(stamps, block), stamps, embargo, words)
-    return _plain("names", _stretches(samples), "stretches of consecutive file names")
+    return _plain("names", _stretches(samples), STRETCHED, guessed=len(samples))
 
 
-def _plain(way: str, groups: NDArray[np.str_], words: str) -> Grouping:
-    return Grouping(way, groups, np.zeros(0), 0.0, words)
+def _given(samples: Sequence[Sample], groups: NDArray[np.str_]) -> Grouping:
+    """What the data say; frames without a run, beside those with one, are put into stretches of names."""
+    alone = [row for row, sample in enumerate(samples) if sample.group == sample.source]
+    if not alone:
+        return _plain("given", groups, "camera runs")
+    filled = groups.astype(object)
+    filled[alone] = _stretches([samples[row] for row in alone])
+    words = f"camera runs, and {STRETCHED} where none is named"
+    return _plain("given", filled.astype(np.str_), words, guessed=len(alone))
+
+
+def _plain(way: str, groups: NDArray[np.str_], words: str, *, guessed: int = 0) -> Grouping:
+    return Grouping(way, groups, np.zeros(0), 0.0, words, guessed)
 
 
 def _time(sample: Sample, frame: Frame) -> float | None:
@@ -121,7 +137,12 @@ def _time(sample: Sample, frame: Frame) -> float | None:
     for text in (sample.time, frame.captured_at):
         if text:
             return _seconds(text, sample)
-    found = _STAMP.search(PurePosixPath(sample.source).name)
+    return _stamped(PurePosixPath(sample.source).name)
+
+
+def _stamped(text: str) -> float | None:
+    """The moment that a text names, such as 20260301_140500; None where it names none."""
+    found = _STAMP.search(text)
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
@@ -132,17 +153,23 @@ def _time(sample: Sample, frame: Frame) -> float | None:
 
 
 def _seconds(text: str, sample: Sample) -> float:
+    refused = InputError(
+        f"{sample.source}: got time {text!r}, allowed: ISO 8601, such as 2026-03-01T14:05:00Z, or seconds "
+        f"(below {MOST_SECONDS:.0e}: milliseconds are none)"
+    )
+    if (moment := _stamped(text)) is not None and text.replace(".", "", 1).isdecimal():
+        return moment  # 20260301140500 is a date, not a number of seconds
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"{sample.source}: got time {text!r}, allowed: ISO 8601, such as 2026-03-01T14:05:00Z, or seconds"
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        try:
+            date = datetime.fromisoformat(text)
+        except ValueError:
+            raise refused from None
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    if not abs(number) < MOST_SECONDS:  # nor NaN
+        raise refused
+    return number
 
 
 def _blocks(times: NDArray[np.float64], block: float) -> NDArray[np.str_]:

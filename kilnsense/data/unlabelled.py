@@ -1,4 +1,4 @@
-"""Pictures that lie among labelled ones and have no label."""
+"""Pictures that lie among labelled ones and have no label, or are filtered out."""
 
 from pathlib import Path
 
@@ -30,6 +30,22 @@ def unlabelled_files(config: DataConfig, *, base: Path = Path()) -> list[str]:
     ]
     beside = [path.relative_to(root).as_posix() for path in list_images(root) if _is_picture(path)]
     return sorted({*empty, *(set(beside) - set(sources))})
+
+
+def filtered_files(config: DataConfig, *, base: Path = Path()) -> list[str]:
+    """Sources of the rows of a manifest that `config.keep` filters out, sorted; none without a manifest.
+
+    Raises:
+        SourceError, InputError: as `read_samples`.
+    """
+    if not config.manifest:
+        return []
+    rows = [row for _, row in read_rows(base / config.root / config.manifest, config)]
+    return sorted(
+        Path(row[config.path_column].replace("\\", "/")).as_posix()
+        for row in rows
+        if not is_kept(row, config)
+    )
 
 
 def _is_picture(path: Path) -> bool:

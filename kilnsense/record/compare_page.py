@@ -117,6 +117,7 @@ class ComparePage:
         verdict: the answer in one sentence.
         beside: how that compares with the baselines, one sentence.
         cautions: what speaks against it, the gravest first.
+        notes: what else to know of the data.
         figures: numbers for the first screen.
         metric: title of the measure that decides, and ``higher`` or ``lower`` for what is better.
         axis: ends of the axis of the bars, as text.
@@ -139,6 +140,7 @@ class ComparePage:
     verdict: str
     beside: str
     cautions: tuple[str, ...]
+    notes: tuple[str, ...]
     figures: tuple[Figure, ...]
     metric: tuple[str, str]
     axis: tuple[str, str]

@@ -107,3 +107,6 @@ def test_tiers_share_who_cannot_be_told_from_the_best_of_them() -> None:
     ]
     assert tiers(["a", "b", "c", "d"], pairs) == {"a": 1, "b": 1, "c": 2, "d": 3}
     assert tiers(["a"], []) == {"a": 1}
+    # Not told from the best, but below one that is: the tiers never fall back.
+    loose = [found("a", "b", real=True), found("a", "c", real=False), found("b", "c", real=False)]
+    assert tiers(["a", "b", "c"], loose) == {"a": 1, "b": 2, "c": 2}

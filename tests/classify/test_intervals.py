@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from kilnsense.classify.intervals import Interval, interval
 from kilnsense.classify.measures import MEASURES, cost_table
@@ -59,7 +60,20 @@ def test_a_perfect_score_is_not_beyond_doubt() -> None:
     assert found.low == pytest.approx(0.025 ** (1 / 12))
     costs = measured(tally, "cost")
     assert costs.value == 0
-    assert costs.high > 0.2
+    assert costs.high == pytest.approx(8 * (1 - 0.025 ** (1 / 12)))  # each may cost as much as any can
+
+
+def test_freedom_is_what_classes_leave_of_the_groups() -> None:
+    """Nine groups in three classes: Student's t with six degrees of freedom, deviation times sqrt(9 / 6)."""
+    tally = sample(np.random.default_rng(8), 9)
+    found = measured(tally, share=0.0)
+    weights = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=2000)
+    drawn = MEASURES["macro_f1"].value(tally.weighted(weights), COSTS).mean(axis=1)
+    p = found.value
+    reach = stats.t.ppf(0.975, 6) * drawn.std(ddof=1) * np.sqrt(9 / 6) / (p * (1 - p))
+    logit = np.log(p / (1 - p))
+    assert found.low == pytest.approx(1 / (1 + np.exp(-(logit - reach))))
+    assert found.high == pytest.approx(1 / (1 + np.exp(-(logit + reach))))
 
 
 def test_few_groups_that_differ_much_give_wide_intervals_without_a_warning() -> None:

@@ -94,11 +94,21 @@ def test_unreadable_files_end_with_3(tiny_root: Path, tiny_file: Path, done: Pat
         ),
         (["--classifiers", "knn,smv"], 2, "--classifiers: got 'smv', allowed: forest"),
         (["--classifiers", "knn,knn"], 2, "allowed: every name once"),
+        (["--classifiers", ","], 2, "--classifiers: got none, allowed: names with commas"),
+        (["--cv", "2x1000"], 2, "dealt up to 100 times"),
+        (["--fail-under", "nan"], 2, "--fail-under: got nan, allowed: 0..1"),
+        (["--fail-under", "90"], 2, "--fail-under: got 90, allowed: 0..1"),
+        (["--block-minutes", "0"], 2, "--block-minutes: got 0, allowed: above 0"),
+        (["--embargo-minutes", "nan"], 2, "--embargo-minutes: got nan, allowed: 0 and up"),
+        (["--tune", "--metric", "coverage"], 2, "--tune with --metric coverage: a search has probabilities"),
+        (["--jobs", "²"], 2, "--jobs: got '²', allowed: auto"),
+        (["--cache", "/proc/none"], 6, "--cache /proc/none: cannot be written"),
+        (["--set", "data.group_column=gruop"], 2, "no column 'gruop', there are: path, label, group"),
         (["--metric", "f1"], 2, "--metric: got 'f1', allowed: accepted_accuracy"),
         (["--metric", "cost", "--fail-under", "0.5"], 2, "of which less is better; take a measure"),
         (["--group-by", "kiln"], 2, "no column 'kiln', there are: path, label, group"),
         (["--group-by", "time", "--set", "data.time_column=camera"], 2, "allowed: ISO 8601"),
-        (["--frozen"], 2, "frozen: got a config, allowed: a bundle"),
+        (["--frozen"], 2, "--frozen: got a config, whose networks are not trained yet; give a bundle"),
         (["--jobs", "0"], 2, "--jobs: got '0', allowed: auto, or 1 and up"),
         (["--data", "nowhere"], 5, "nowhere is no folder"),
         (
@@ -181,6 +191,8 @@ def test_an_interrupt_says_how_to_go_on(tiny_file: Path, tmp_path: Path) -> None
         "training.epochs=1",
         "--cache",
         str(tmp_path / "cache"),
+        "--fail-under",
+        "0.5",
     ]
     with subprocess.Popen(
         [*COMMAND, *words, "--out", str(out)], stderr=subprocess.PIPE, text=True
@@ -193,4 +205,5 @@ def test_an_interrupt_says_how_to_go_on(tiny_file: Path, tmp_path: Path) -> None
     assert process.returncode == 130
     assert f"kilnsense compare {tiny_file}" in errors.splitlines()[-1]
     assert "--cv=2x2 " in errors.splitlines()[-1]
+    assert f"--cache={tmp_path / 'cache'} --jobs=1 --fail-under=0.5" in errors.splitlines()[-1]
     assert f"--resume {out}" in errors.splitlines()[-1]

@@ -65,7 +65,7 @@ def make_outcome() -> Make:
         compared = Compared(
             data=Labelled(CLASSES, frames, labels, groups),
             qualities=(quality,) * len(frames),
-            grouping=Grouping(way, groups, np.zeros(0), 0.0, words),
+            grouping=Grouping(way, groups, np.zeros(0), 0.0, words, 0 if sure else len(labels)),
             left_out=left_out,
             merged=(),
             fingerprint="f" * 64,

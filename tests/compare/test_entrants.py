@@ -75,6 +75,24 @@ def test_baselines_look_at_nothing_else(settings: CompareConfig, fold: LookedFol
     assert not np.allclose(judge_fold("svm", settings, fold).probabilities, with_networks)
 
 
+def test_a_plain_baseline_is_calibrated_on_groups_that_it_has_not_seen(
+    settings: CompareConfig, fold: LookedFold
+) -> None:
+    """Luminance that names every training frame and says nothing of others: nothing to be sure of."""
+    rows = fold.rows
+    names = [replace(one, luminance=place / 1000) for place, one in enumerate(rows.qualities)]
+    spoiled = replace(fold, rows=replace(rows, qualities=tuple(names)))
+    said = judge_fold("mean_luminance", settings, spoiled)
+    # Fitted on the very frames that calibrate it, it would be sure of nearly all of them.
+    assert said.probabilities.max(axis=1).mean() < 0.7
+
+
+def test_a_plain_baseline_has_a_border_too(settings: CompareConfig, fold: LookedFold) -> None:
+    decide = settings.base.decide.model_copy(update={"min_confidence": 0.99})
+    strict = settings.model_copy(update={"base": settings.base.model_copy(update={"decide": decide})})
+    assert set(judge_fold("mean_luminance", strict, fold).reasons) == {"low_confidence"}
+
+
 def test_a_bad_picture_is_judged_and_not_named(settings: CompareConfig, fold: LookedFold) -> None:
     dark = replace(fold.test.qualities[0], flags=("dark",))
     test = replace(fold.test, qualities=(dark, *fold.test.qualities[1:]))

@@ -96,6 +96,24 @@ def test_the_page_answers_first_and_fetches_nothing(outcome: Outcome, tmp_path: 
     assert "<b>.png" not in text
 
 
+def test_a_cell_shows_the_surest_mistakes_and_the_least_sure_right_answers(make_outcome) -> None:  # type: ignore[no-untyped-def]
+    outcome = make_outcome({"svm": 0.7})
+    table = outcome.probabilities["svm"]
+    rng = np.random.default_rng(3)
+    sure = rng.uniform(0.4, 0.95, table.shape[1])
+    for row, said in enumerate(table[0].argmax(axis=1)):
+        table[:, row] = (1 - sure[row]) / 2
+        table[:, row, said] = sure[row]
+    shown = show_frames(outcome, summarise(outcome))
+    matrix, shown_in_all = next(one for one in shown.matrices if one.name == "svm"), 0
+    for truth, row in enumerate(matrix.rows):
+        for said, cell in enumerate(row):
+            values = [float(card.headline.split()[-1]) for card in cell.cards]
+            assert values == sorted(values, reverse=truth != said)
+            shown_in_all += len(values) > 1
+    assert shown_in_all > 4
+
+
 def test_every_cell_of_a_matrix_opens_its_frames(outcome: Outcome, tmp_path: Path) -> None:
     written(outcome, tmp_path)
     text = (tmp_path / REPORT).read_text(encoding="utf-8")

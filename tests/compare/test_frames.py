@@ -7,7 +7,7 @@ import pytest
 
 from kilnsense.compare.frames import read_compared, settle_data
 from kilnsense.config import CompareConfig, Config, DataConfig
-from kilnsense.errors import InputError
+from kilnsense.errors import ConfigError, InputError
 
 Make = Callable[[str], Path]
 HEAD = "path,label,group\n"
@@ -95,7 +95,9 @@ def test_a_class_without_any_picture_is_an_error_and_labels_that_nobody_knows_to
     for name, label in ROWS.items():
         if label == "over":
             (root / f"{name}{ending}").write_bytes(b"")
-    with pytest.raises(InputError, match="class 'over': none of its files can be judged"):
+    with pytest.raises(
+        InputError, match=r"class 'over': none of its files can be judged \(the first: run002"
+    ):
         read_compared(settings(root, tiny_config))
     (root / "manifest.csv").write_text(lines(ending, {**ROWS, "run000_00003": "burnt"}), encoding="utf-8")
     with pytest.raises(InputError, match=r"label 'burnt' is no class, allowed: under, normal, over"):
@@ -105,6 +107,9 @@ def test_a_class_without_any_picture_is_an_error_and_labels_that_nobody_knows_to
 def test_where_the_labels_and_groups_come_from(tmp_path: Path) -> None:
     config = DataConfig(root="trained/here", manifest="labels.csv")
     assert settle_data(config, None, "none") == (config, "none")
+    with pytest.raises(ConfigError, match=r"--group-by kiln: names columns, and .* has no manifest"):
+        settle_data(config, tmp_path, "kiln")
+    assert settle_data(config, tmp_path, "auto", named=["manifest"])[0].manifest == "labels.csv"
     data, way = settle_data(config, tmp_path, "auto")
     assert (data.root, data.manifest, way) == (str(tmp_path), "", "auto")
     (tmp_path / "manifest.csv").write_text("path,label,kiln,day\n", encoding="utf-8")
@@ -112,6 +117,12 @@ def test_where_the_labels_and_groups_come_from(tmp_path: Path) -> None:
     assert (data.manifest, data.group_column, way) == ("manifest.csv", "", "auto")
     data, way = settle_data(config, tmp_path, "kiln,day")
     assert (data.group_column, way) == ("kiln,day", "given")
+    typed = config.model_copy(update={"group_column": "gruop"})
+    assert settle_data(typed, tmp_path, "auto")[0].group_column == "gruop"  # reading it will be refused
+    learned = config.model_copy(update={"keep": {"usable": "1"}, "held_out": ("run7",)})
+    assert settle_data(learned, tmp_path, "auto")[0].held_out == ("run7",)
+    fresh, _ = settle_data(learned, tmp_path, "auto", named=["keep"], fresh=True)
+    assert (fresh.keep, fresh.held_out) == ({"usable": "1"}, ())
     (tmp_path / "labels.csv").write_text("path,label,group\n", encoding="utf-8")
     data, _ = settle_data(config, tmp_path, "auto")
     assert (data.manifest, data.group_column) == ("labels.csv", "group")

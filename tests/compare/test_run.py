@@ -9,7 +9,7 @@ import pytest
 
 from kilnsense.compare.looked import read_looked
 from kilnsense.compare.result import read_result
-from kilnsense.compare.run import Outcome, cores, run_comparison
+from kilnsense.compare.run import Outcome, run_comparison
 from kilnsense.compare.work import Places, Ready, prepare
 from kilnsense.config import CompareConfig
 from kilnsense.errors import ConfigError, InputError
@@ -106,6 +106,25 @@ def test_networks_are_trained_in_every_fold_once(tiny_config, tmp_path: Path) ->
     assert not np.allclose(outcome.probabilities["lda"][0], outcome.probabilities["descriptors+svm"][0])
 
 
+def test_other_labels_and_another_repeat_train_other_networks(tiny_config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """What was trained for a fold is found by its content: its labels and its seed are part of that."""
+    data = tiny_config.data.model_copy(update={"held_out": ()})
+    training = tiny_config.training.model_copy(update={"epochs": 1, "batches_per_epoch": 1})
+    base = tiny_config.model_copy(update={"data": data, "training": training})
+    settings = CompareConfig(base=base, classifiers=("lda",), folds=2, repeats=2)
+    places = Places(tmp_path / "run", tmp_path / "cache", None)
+    ready = prepare(settings, places)
+    # Both repeats are dealt alike: they differ in their seeds alone.
+    twice = tuple(replace(fold, repeat=repeat) for repeat in (0, 1) for fold in ready.folds[:2])
+    outcome = run_comparison(replace(ready, folds=twice), processes=1)
+    assert len(list((tmp_path / "cache").glob("fold-*"))) == 4
+    assert not np.allclose(*outcome.probabilities["lda"])
+    swapped = replace(ready.compared.data, labels=(ready.compared.data.labels + 1) % 3)
+    other = replace(ready, folds=twice, compared=replace(ready.compared, data=swapped))
+    run_comparison(replace(other, places=replace(places, run=tmp_path / "other")), processes=1)
+    assert len(list((tmp_path / "cache").glob("fold-*"))) == 8
+
+
 def test_a_run_on_other_data_does_not_go_on(tiny_settings: CompareConfig, tiny_run: Run) -> None:
     places, outcome = tiny_run
     path = places.result(outcome.folds[0])
@@ -144,7 +163,3 @@ def test_the_bundles_networks_can_be_kept(tiny_config, tiny_bundle: Path, tiny_s
     assert outcome.points.what == "embeddings"
     again = replace(ready, places=Places(tmp_path / "again", tmp_path / "cache", tiny_bundle))
     same(outcome, run_comparison(again, processes=1))
-
-
-def test_there_is_a_core() -> None:
-    assert cores() >= 1

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from kilnsense.classify.measures import MEASURES
+from kilnsense.classify.intervals import interval
+from kilnsense.classify.measures import MEASURES, cost_table
 from kilnsense.compare.frames import LeftOut
-from kilnsense.compare.summary import summarise
+from kilnsense.compare.summary import group_tallies, summarise
 from kilnsense.compare.verdict import (
     amount,
     beside_baselines,
@@ -19,6 +20,7 @@ from kilnsense.compare.verdict import (
     spoken,
     verdict,
 )
+from kilnsense.seeds import generator
 
 SKILL = {"knn": 0.5, "svm": 0.95, "mlp": 0.93}
 
@@ -41,7 +43,8 @@ def test_scores_are_pooled_over_the_folds_of_each_repeat(make_outcome) -> None: 
 
 
 def test_tiers_and_the_verdict_follow_the_tests(make_outcome) -> None:  # type: ignore[no-untyped-def]
-    summary = summarise(make_outcome(SKILL))
+    outcome = make_outcome(SKILL)
+    summary = summarise(outcome)
     tier = {one.name: one.tier for one in summary.standings}
     assert tier["svm"] == tier["mlp"] == 1
     assert tier["knn"] == 2
@@ -60,7 +63,7 @@ def test_tiers_and_the_verdict_follow_the_tests(make_outcome) -> None:  # type: 
     assert text.endswith(f"; {tied} ties with {summary.best.name}.")
     assert len(summary.pairs) == 3
     assert len(summary.beaten) == 9
-    assert "beats the best baseline" in beside_baselines(summary)
+    assert "beats the best baseline" in beside_baselines(outcome, summary)
 
 
 def test_a_measure_of_which_less_is_better_turns_the_order_round(make_outcome) -> None:  # type: ignore[no-untyped-def]
@@ -101,10 +104,19 @@ def test_cautions_name_what_speaks_against_it(make_outcome) -> None:  # type: ig
     assert said[0].startswith("No camera runs are known: stretches of consecutive file names stand in")
     assert "0.900 where frames are split at random and 0.600" in said[0]
     assert "30.0 points would be memory" in said[0]
-    assert said[1:] == left_out_words(guessed.compared)
-    assert said[1] == "1 file left out, no label: a.png."
-    assert "the same picture with two labels: b.png" in said[2]
-    assert "the picture ends before its data do: c.png" in said[3]
+    assert len(said) == 1
+    words = left_out_words(guessed.compared)
+    assert words[0] == "1 file left out, no label: a.png."
+    assert "the same picture with two labels: b.png" in words[1]
+    assert "the picture ends before its data do: c.png" in words[2]
+    grouping = replace(guessed.compared.grouping, guessed=5)
+    some = replace(guessed, compared=replace(guessed.compared, grouping=grouping))
+    assert cautions(some, summarise(some))[0].startswith(
+        "No camera run is known of 5 of 108 frames: stretches"
+    )
+    grouping = replace(guessed.compared.grouping, way="none")
+    alone = replace(guessed, compared=replace(guessed.compared, grouping=grouping))
+    assert cautions(alone, summarise(alone))[0].startswith("Every frame is a group of its own, as asked")
 
 
 def test_a_set_on_which_luminance_does_as_well_is_too_easy(make_outcome) -> None:  # type: ignore[no-untyped-def]
@@ -112,7 +124,49 @@ def test_a_set_on_which_luminance_does_as_well_is_too_easy(make_outcome) -> None
     summary = summarise(outcome)
     assert summary.too_easy
     assert "too easy to compare on" in cautions(outcome, summary)[0]
-    assert "cannot be told from" in beside_baselines(summary)
+    assert "cannot be told from" in beside_baselines(outcome, summary)
+
+
+def test_too_few_folds_are_not_called_an_easy_set(make_outcome) -> None:  # type: ignore[no-untyped-def]
+    outcome = make_outcome({"svm": 0.5, "mean_luminance": 0.42})
+    summary = summarise(outcome)
+    assert not summary.too_easy
+    said = cautions(outcome, summary)[0]
+    assert said.startswith("6 folds, dealt 2 times, cannot tell even mean luminance from svm (0.")
+
+
+def test_the_intervals_are_widened_for_the_training_parts(make_outcome) -> None:  # type: ignore[no-untyped-def]
+    outcome = make_outcome(SKILL)
+    summary = summarise(outcome)
+    tally, name = group_tallies(outcome)["svm"], "macro_f1"
+    found = interval(
+        tally,
+        MEASURES[name],
+        cost_table((), 3),
+        test_share=summary.test_share,
+        rng=generator(outcome.settings.base.seed, "compare.bootstrap"),
+    )
+    assert next(one for one in summary.standings if one.name == "svm").scores[name] == found
+    assert summary.test_share > 0
+
+
+def test_ahead_and_behind_are_told_apart(make_outcome) -> None:  # type: ignore[no-untyped-def]
+    behind = make_outcome({"svm": 0.9, "descriptors+svm": 0.89})
+    summary = summarise(behind)
+    first = summary.between("svm", "descriptors+svm").first
+    side = "behind" if first == "svm" else "ahead"
+    assert f" points {side}, p" in beside_baselines(behind, summary)
+    other = make_outcome({"svm": 0.8, "descriptors+svm": 0.9})
+    said = beside_baselines(other, summarise(other))
+    assert "points ahead" in said or "beats svm" in said
+
+
+def test_without_networks_the_svm_on_descriptors_is_no_baseline(make_outcome) -> None:  # type: ignore[no-untyped-def]
+    outcome = make_outcome({"svm": 0.9, "descriptors+svm": 0.9})
+    base = outcome.settings.base
+    bare = base.model_copy(update={"training": base.training.model_copy(update={"enabled": False})})
+    outcome = replace(outcome, settings=outcome.settings.model_copy(update={"base": bare}))
+    assert "descriptors+svm" not in beside_baselines(outcome, summarise(outcome))
 
 
 def test_networks_that_add_nothing_and_kept_ones_are_mentioned(make_outcome) -> None:  # type: ignore[no-untyped-def]

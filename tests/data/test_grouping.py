@@ -99,6 +99,27 @@ def test_without_anything_stretches_of_names_stand_in() -> None:
     assert found.groups[100] == "from over/img0.png"
 
 
+def test_frames_without_a_run_beside_those_with_one_are_a_guess() -> None:
+    samples = [sample(f"under/img{number}.png") for number in range(40)]
+    samples += [sample(f"over/r1/img{number}.png", label="over", group="r1") for number in range(40)]
+    found = grouped(samples)
+    assert (found.way, found.guessed, found.sure) == ("given", 40, False)
+    assert found.words == "camera runs, and stretches of consecutive file names where none is named"
+    assert set(found.groups[40:].tolist()) == {"r1"}
+    assert len(set(found.groups[:40].tolist())) == 10
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "1767225600000", "-1e300"])
+def test_what_is_no_time_is_refused(time: str) -> None:
+    with pytest.raises(InputError, match="allowed: ISO 8601"):
+        grouped([sample("a.png", time=time), sample("b.png", time="3")], "time")
+
+
+def test_digits_that_are_a_date_are_one() -> None:
+    found = grouped([sample("a.png", time="20260301140500"), sample("b.png", time="20260301140600")], "time")
+    assert found.times[1] - found.times[0] == 60
+
+
 def test_some_frames_without_time_are_no_time() -> None:
     samples = [sample("20260301_120000.png"), sample("late.png"), sample("20269999_990000.png")]
     assert grouped(samples).way == "names"

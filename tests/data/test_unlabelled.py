@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kilnsense.config import DataConfig
-from kilnsense.data.unlabelled import unlabelled_files
+from kilnsense.data.unlabelled import filtered_files, unlabelled_files
 
 
 def touch(root: Path, *names: str) -> None:
@@ -20,8 +20,11 @@ def test_rows_without_a_label_and_pictures_in_no_row(tmp_path: Path) -> None:
     assert unlabelled_files(config) == ["b.JPG", "d.png", "day/c.tif"]
     kept = config.model_copy(update={"keep": {"use": "1"}})
     assert unlabelled_files(kept) == ["b.JPG", "day/c.tif"]
+    assert filtered_files(kept) == ["d.png"]
+    assert filtered_files(config) == []
 
 
 def test_pictures_beside_class_folders(tmp_path: Path) -> None:
     touch(tmp_path, "under/a.png", "over/b.png", "stray.png", "readme.md")
     assert unlabelled_files(DataConfig(root=tmp_path.name), base=tmp_path.parent) == ["stray.png"]
+    assert filtered_files(DataConfig(root=tmp_path.name), base=tmp_path.parent) == []

@@ -17,6 +17,32 @@ def test_bars_lie_on_one_axis_with_room_at_its_ends() -> None:
     assert bars([(0.5, 0.5, 0.5)])[1] == [Bar(50.0, 50.0, 50.0)]
 
 
+def test_the_line_of_coverage_starts_with_the_most_confident(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[float]] = []
+
+    class Panel:
+        def plot(self, x, y, *_: object, **__: object) -> None:  # type: ignore[no-untyped-def]
+            drawn.append([list(np.atleast_1d(x)), list(np.atleast_1d(y))])
+
+        def set(self, **_: object) -> None:
+            pass
+
+    class Figure:
+        def subplots(self) -> Panel:
+            return Panel()
+
+        def legend(self, **_: object) -> None:
+            pass
+
+    monkeypatch.setattr(
+        "kilnsense.record.compare_plots.draw_svg", lambda _, fill: fill(Figure()) or "<svg></svg>"
+    )
+    right = np.array([True, True, False, True])
+    coverages_svg({"knn": (np.array([0.9, 0.8, 0.5, 0.6]), right, np.array([True, False, False, True]))})
+    assert drawn[0] == [[0.25, 0.5, 0.75, 1.0], [1.0, 1.0, 1.0, 0.75]]
+    assert drawn[1] == [[0.5], [1.0]]
+
+
 def test_a_line_and_a_mark_for_each_classifier_whose_names_are_escaped() -> None:
     rng = np.random.default_rng(0)
     right = rng.random(50) < 0.8

@@ -109,7 +109,7 @@ def test_a_lost_process_is_named(
     monkeypatch.setenv("FAKE_STOP", "0.1 0 2")
     monkeypatch.setenv("FAKE_SIGNAL", "SIGKILL")
     study = make_study()
-    with pytest.raises(SourceError, match=r"trial margin-0\.1_s0: its process was lost.*fewer --processes"):
+    with pytest.raises(SourceError, match=r"trial margin-0\.1_s0: its process was lost.*let fewer"):
         run_study(study, fake, plan_trials(study), folder=tmp_path / "run", processes=2)
 
 
