@@ -31,8 +31,10 @@ RANKS = {
     "assemble": 5,
     "web": 5,
     "training": 6,
+    "doctor": 6,
     "study": 7,
     "compare": 7,
+    "label": 7,
     "cli": 8,
 }
 
@@ -48,7 +50,11 @@ WITHOUT_TORCH = (
     "recogniser",
     "record",
     "data",
+    "doctor",
     "render",
+    "label",
+    "crew",
+    "web",
 )
 """What the plant's computer runs; it has no torch."""
 

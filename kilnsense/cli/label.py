@@ -1,83 +1,153 @@
-"""`kilnsense label SOURCE`: one row for every file of a folder."""
+"""`kilnsense label SOURCE`: one row for every file of an archive, whatever the files are like."""
 
-import os
-from collections.abc import Iterable, Iterator
-from itertools import islice
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
-from kilnsense.cli.options import AsJson
-from kilnsense.cli.output import emit_json, people, track
-from kilnsense.errors import ConfigError, InputError, StorageError
+from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, processes
+from kilnsense.cli.output import QUIET_SECONDS, duration, emit_json, now, people
+from kilnsense.cli.runs import begin_folder, resumable, write_run
+from kilnsense.errors import FAILURE_REASONS, ConfigError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from kilnsense.config import LabelConfig
+    from kilnsense.label.run import Progress, Watch
 
-BATCH = 16
-"""Frames judged together; larger batches gain nothing on a CPU."""
+DEFAULTS = {"exclude": (), "since": "", "every": 25, "min_confidence": None, "shard": "1/1"}
+"""Of the options that make a run."""
 
 
 def label(
-    source: Annotated[Path, typer.Argument(help="Folder of pictures, or one picture.")],
+    source: Annotated[Path, typer.Argument(help="Folder of pictures and videos, or one file.")],
     bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Folder of a trained model.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Table to write: .csv or .jsonl.")] = Path(
-        "labels.csv"
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing table.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Decoding threads.")] = 1,
+    table_format: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, parquet; several with commas.")
+    ] = "csv",
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Pattern of paths to pass over.")
+    ] = None,
+    since: Annotated[str, typer.Option("--since", help="Pass over files changed before this date.")] = "",
+    every: Annotated[
+        int, typer.Option("--every", min=1, help="Of a video, judge each so manieth frame.")
+    ] = 25,
+    min_confidence: Annotated[
+        float | None, typer.Option("--min-confidence", help="Name no state below; else as the bundle says.")
+    ] = None,
+    shard: Annotated[str, typer.Option("--shard", help="I/N: do the I-th of N parts of the inputs.")] = "1/1",
+    jobs: Jobs = "auto",
+    seconds: Annotated[float, typer.Option("--seconds", help="A file may take so long to decode.")] = 5.0,
+    out: RunFolder = None,
+    overwrite: Overwrite = False,
+    resume: Resume = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge every file of a folder and write one row each, sorted by path.
+    """Judge every file below a folder and write one row each, sorted by path, in the folder of the run.
 
-    Files that are no pictures get a row with the reason, and the exit code is then 3.
+    Files that are no pictures get a row with the reason, and the exit code is then 3. What is done is kept in
+    results.sqlite: a killed run goes on with --resume.
     """
-    from collections import Counter
+    from kilnsense.label.guarded import Orders
+    from kilnsense.label.inputs import expect_files, open_source
+    from kilnsense.label.run import begin_store, label_inputs, local_engine, publish_tables
+    from kilnsense.recogniser import open_recogniser
 
-    from kilnsense.data.folders import list_images
-    from kilnsense.data.loader import load
-    from kilnsense.recogniser import open_recogniser, recognise
-    from kilnsense.record.sinks import write_records
-
-    kind = _table_kind(out, overwrite=overwrite)
+    given: dict[str, Any] = {
+        "exclude": tuple(exclude or ()),
+        "since": since,
+        "every": every,
+        "min_confidence": min_confidence,
+        "shard": shard,
+    }
+    formats = _formats(table_format)
     recogniser = open_recogniser(bundle)
-    paths = list_images(source)
-    if not paths:
-        raise InputError(f"source {source}: holds no files; give a folder of pictures or one picture")
-    root = source if source.is_dir() else source.parent
-    items = load(paths, root=root, config=recogniser.config.image, workers=workers)
-    records = [
-        record
-        for batch in _batches(track(items, total=len(paths), what="judging"), BATCH)
-        for record in recognise(batch, recogniser)
-    ]
-    write_records(out, records, classes=recogniser.config.classes, kind=kind)
-    states = Counter(record.verdict.state for record in records if record.verdict and record.verdict.state)
-    reasons = Counter(record.reason for record in records if record.status != "ok")
-    counts = {"rows": len(records), "states": dict(states), "not_named": dict(reasons)}
-    named = ", ".join(f"{state} {count}" for state, count in sorted(states.items())) or "no state named"
-    unnamed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())) or "none"
-    people().print(f"{len(records)} rows in {out}: {named}; without a state: {unnamed}")
+    opened = open_source(source, exclude=given["exclude"], since=since)
+    expect_files(opened)
+    settings = _settings(source, recogniser.config.name, recogniser.model_id, given)
+    orders = Orders(bundle, opened.root, every, min_confidence, seconds)
+    engine, started = local_engine(orders, processes(jobs)), now()
+    folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
+    classes = recogniser.config.classes
+    facts = {
+        "classes": list(classes),
+        "root": str(opened.root.absolute()),
+        "bundle": str(bundle.absolute()),
+        "model_id": recogniser.model_id,
+    }
+    with (
+        resumable(folder, _again(source, bundle, given)),
+        begin_store(folder, settings, opened, facts) as store,
+    ):
+        with _watching() as watch:
+            label_inputs(store, settings, engine, watch=watch)
+        tables = publish_tables(store, folder, classes, formats)
+        states, reasons = store.counts()
+    rows = sum(states.values()) + sum(reasons.values())
+    values = {"model_id": recogniser.model_id, "rows": rows, "states": states, "not_named": reasons}
+    write_run(folder, "label", started=started, config=settings, values=values)
+    named, unnamed = (_counted(counts) for counts in (states, reasons))
+    people().print(f"{rows} rows in {tables[0]}: {named}; without a state: {unnamed}")
     if as_json:
-        emit_json("label", {"table": str(out), "model_id": recogniser.model_id, **counts})
-    if any(record.status == "bad" for record in records):
+        emit_json("label", {"folder": str(folder), "tables": [str(path) for path in tables], **values})
+    if any(reason in FAILURE_REASONS for reason in reasons):
         raise typer.Exit(3)
 
 
-def _table_kind(out: Path, *, overwrite: bool) -> str:
-    kind = out.suffix.removeprefix(".").lower()
-    if kind not in ("csv", "jsonl"):
-        raise ConfigError(f"--out {out}: got the suffix {out.suffix!r}, allowed: .csv, .jsonl")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"--out {out}: is there already; choose another name or add --overwrite")
-    # Better now than after an archive was judged.
-    place = next(parent for parent in out.absolute().parents if parent.exists())
-    if out.is_dir() or not place.is_dir() or not os.access(place, os.W_OK):
-        raise StorageError(f"--out {out}: cannot be written below {place}; choose another place")
-    return kind
+def _settings(source: Path, name: str, model_id: str, given: Mapping[str, Any]) -> "LabelConfig":
+    """All that a resumed run must be given again, checked."""
+    from kilnsense.config import check_labelling
+
+    part, slash, parts = given["shard"].partition("/")
+    if not (slash and part.isdigit() and parts.isdigit()):
+        raise ConfigError(f"--shard: got {given['shard']!r}, allowed: I/N, such as 3/8")
+    values = {key: value for key, value in given.items() if key != "shard"}
+    values |= {"shard": int(part), "shards": int(parts), "name": name, "model_id": model_id}
+    return check_labelling({**values, "source": str(source.absolute())})
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+def _formats(text: str) -> tuple[str, ...]:
+    from kilnsense.label.run import check_formats
+
+    return check_formats([name.strip() for name in text.split(",") if name.strip()])
+
+
+@contextmanager
+def _watching() -> "Iterator[Watch]":
+    """A line with rate, time left and counts: redrawn on a terminal, else now and then."""
+    console, said = people(), time.monotonic()
+    with console.status("starting the workers") as status:
+
+        def watch(progress: "Progress") -> None:
+            nonlocal said
+            line = _line(progress)
+            status.update(Text(line))  # names are no markup
+            if not console.is_terminal and time.monotonic() - said >= QUIET_SECONDS:
+                said = time.monotonic()
+                console.print(line)
+
+        yield watch
+
+
+def _line(progress: "Progress") -> str:
+    left = progress.seconds_left
+    ahead = "" if left is None else f", {duration(left)} left"
+    place = f"{progress.done} of {progress.total}, {progress.rate:.0f} files/s{ahead}"
+    return f"{place}; {_counted(progress.counts)}"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
+
+
+def _again(source: Path, bundle: Path, given: Mapping[str, Any]) -> list[str]:
+    """The words of the command, without its options about folders."""
+    words = ["kilnsense", "label", str(source), f"--bundle={bundle}"]
+    words += [f"--exclude={pattern}" for pattern in given["exclude"]]
+    for name in ("since", "every", "min_confidence", "shard"):
+        if given[name] != DEFAULTS[name]:
+            words.append(f"--{name.replace('_', '-')}={given[name]}")
+    return words

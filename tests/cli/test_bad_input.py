@@ -83,19 +83,24 @@ CASES = {
     "out below a file": ([*TRAIN, "--out", "file/x"], 6, "cannot be written"),
     "cut bundle": (["bundle", "show", "cut"], 5, "cut short or altered; take the bundle again"),
     "newer bundle": (["bundle", "show", "newer"], 5, "format 2, this kilnsense reads up to 1"),
-    "altered bundle": (["label", "in", "--bundle", "altered", "--out", "t.csv"], 5, "was altered"),
-    "no bundle": (["label", "in", "--bundle", "empty", "--out", "t.csv"], 5, "made by `kilnsense train`"),
-    "no source": (["label", "nowhere", "--bundle", "whole", "--out", "t.csv"], 5, "nowhere: is not there"),
-    "empty source": (["label", "empty", "--bundle", "whole", "--out", "t.csv"], 2, "holds no files"),
-    "table below a file": ([*LABEL, "--out", "file/t.csv"], 6, "cannot be written below"),
-    "table suffix": ([*LABEL, "--out", "t.xls"], 2, "allowed: .csv, .jsonl"),
-    "table is there": ([*LABEL, "--out", "in/both.csv"], 2, "add --overwrite"),
+    "altered bundle": (["label", "in", "--bundle", "altered", "--out", "t"], 5, "was altered"),
+    "no bundle": (["label", "in", "--bundle", "empty", "--out", "t"], 5, "made by `kilnsense train`"),
+    "no source": (["label", "nowhere", "--bundle", "whole", "--out", "t"], 5, "nowhere: is not there"),
+    "empty source": (["label", "empty", "--bundle", "whole", "--out", "t"], 2, "holds no files"),
+    "run below a file": ([*LABEL, "--out", "file/t"], 6, "cannot be written"),
+    "table format": ([*LABEL, "--format", "csv,xls"], 2, "--format: got 'xls', allowed: csv, jsonl, parquet"),
+    "no table format": ([*LABEL, "--format", ","], 2, "--format: got none, allowed: csv"),
+    "shard": ([*LABEL, "--shard", "3"], 2, "--shard: got '3', allowed: I/N, such as 3/8"),
+    "no such shard": ([*LABEL, "--shard", "3/2"], 2, "shard: got 3/2, allowed: 1/2 and up to the last"),
+    "since": ([*LABEL, "--since", "yesterday"], 2, "--since: got 'yesterday', allowed: a date"),
+    "confidence": ([*LABEL, "--min-confidence", "1.5"], 2, "min_confidence"),
+    "jobs": ([*LABEL, "--jobs", "none"], 2, "--jobs: got 'none', allowed: auto, or 1 and up"),
     "simulate into a full folder": (["simulate", "--out", "full"], 2, "not empty"),
     "simulate a size": (["simulate", "--out", "x", "--size", "3"], 2, "for example 640x480"),
     "wrong verb": (["trian"], 2, "Did you mean 'train'"),
     "wrong option": ([*TRAIN, "--uot", "x"], 2, "No such option: --uot"),
     "missing argument": (["train"], 2, "Missing argument 'CONFIG'; see `kilnsense train --help`"),
-    "wrong value": ([*LABEL, "--workers", "0"], 2, "--workers"),
+    "wrong value": ([*LABEL, "--every", "0"], 2, "--every"),
     "no setting": (["config", "show", "--set", "name"], 2, "allowed: a.b=value"),
     "unknown section": (["config", "check", "--set", "brances.size=3"], 2, "did you mean 'branches'"),
 }  # fmt: skip
@@ -119,7 +124,7 @@ def test_one_line_the_right_code_and_nothing_left(
 def test_files_that_are_no_pictures_are_rows_not_errors(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["label", "file", "--bundle", "whole", "--out", "t.csv", "--json"]) == 3
+    assert run(["label", "file", "--bundle", "whole", "--out", "t", "--json"]) == 3
     said = json.loads(capsys.readouterr().out)
     assert (said["rows"], said["not_named"]) == (1, {"not_an_image": 1})
 
@@ -141,11 +146,11 @@ def test_pictures_that_cannot_be_read_stop_a_training(here: Path, capsys: pytest
 def test_an_unexpected_error_is_one_line_with_code_one(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(path: Path) -> list[Path]:
+    def fail(*_: object) -> None:
         raise RuntimeError("a\nb")
 
-    monkeypatch.setattr("kilnsense.data.folders.list_images", fail)
-    call = [*LABEL, "--out", "t.csv"]
+    monkeypatch.setattr("kilnsense.label.inputs.expect_files", fail)
+    call = [*LABEL, "--out", "t"]
     assert run(call) == 1
     assert capsys.readouterr().err == (
         "kilnsense: unexpected RuntimeError: a b; run again with --debug and report the traceback\n"

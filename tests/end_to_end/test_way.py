@@ -52,12 +52,11 @@ def without_torch(arguments: list[str], folder: Path) -> subprocess.CompletedPro
 def labelled(archive: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Standard output and the table of labelling the archive without torch."""
     folder = tmp_path_factory.mktemp("plant")
-    table = folder / "labels.csv"
-    call = ["label", str(archive), "--bundle", str(tiny_bundle), "--out", str(table), "--json"]
+    call = ["label", str(archive), "--bundle", str(tiny_bundle), "--out", str(folder / "run"), "--json"]
     done = without_torch(call, folder)
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
-    return done.stdout, table
+    return done.stdout, folder / "run" / "labels.csv"
 
 
 def test_torch_is_really_missing_there(tiny_file: Path, tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_every_file_gets_its_row(labelled: tuple[str, Path], archive: Path) -> N
 
 def test_standard_output_is_one_json_object(labelled: tuple[str, Path]) -> None:
     said = json.loads(labelled[0])
-    assert (said["rows"], said["table"]) == (12, str(labelled[1]))
+    assert (said["rows"], said["tables"]) == (12, [str(labelled[1])])
     assert sum(said["states"].values()) + sum(said["not_named"].values()) == 12
 
 
@@ -104,22 +103,21 @@ def test_the_table_is_what_the_model_says_with_torch(
             assert found == pytest.approx(record.verdict.probabilities, abs=1e-4)
 
 
-def test_threads_and_formats_change_nothing(
+def test_processes_and_formats_change_nothing(
     labelled: tuple[str, Path], archive: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    call = ["--quiet", "label", str(archive), "--bundle", str(tiny_bundle), "--workers", "3", "--out"]
-    assert run([*call, str(tmp_path / "deep" / "er" / "two.csv")]) == 3
-    assert (tmp_path / "deep" / "er" / "two.csv").read_bytes() == labelled[1].read_bytes()
-    assert run([*call, str(tmp_path / "two.jsonl")]) == 3
-    lines = (tmp_path / "two.jsonl").read_text(encoding="utf-8").splitlines()
+    call = ["--quiet", "label", str(archive), "--bundle", str(tiny_bundle), "--jobs", "1"]
+    assert run([*call, "--format", "jsonl,csv", "--out", str(tmp_path / "deep" / "er")]) == 3
+    assert (tmp_path / "deep" / "er" / "labels.csv").read_bytes() == labelled[1].read_bytes()
+    lines = (tmp_path / "deep" / "er" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["path"] for line in lines] == [row["path"] for row in rows_of(labelled[1])]
 
 
 def test_good_pictures_alone_end_with_zero(tiny_root: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     one = tiny_root / "run005" / "00003.jpg"
-    table = tmp_path / "one.csv"
-    assert run(["--quiet", "label", str(one), "--bundle", str(tiny_bundle), "--out", str(table)]) == 0
-    assert [row["path"] for row in rows_of(table)] == ["00003.jpg"]
+    out = tmp_path / "one"
+    assert run(["--quiet", "label", str(one), "--bundle", str(tiny_bundle), "--out", str(out)]) == 0
+    assert [row["path"] for row in rows_of(out / "labels.csv")] == ["00003.jpg"]
 
 
 def test_training_again_gives_the_same_model(tiny_file: Path, tiny_saved, tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""The work of one process: from paths to rows. Frames never leave it, and it never imports torch."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from kilnsense.data.loader import load_one
+from kilnsense.errors import FAILURE_REASONS
+from kilnsense.label.inputs import is_video
+from kilnsense.recogniser import Recogniser, recognise
+from kilnsense.record.sinks import row as cells_of
+from kilnsense.record.store import Row
+from kilnsense.types import Failure, Frame, Record
+
+BATCH = 8
+"""Frames that the networks see together: more gain nothing, and results depend on it in their last digits."""
+
+Begin = Callable[[int | None], None]
+"""Told of the input that is being read; of None when none is, and the networks look."""
+
+
+class Way(Protocol):
+    """From a portion to its rows, in a process that may die of it."""
+
+    def __call__(
+        self, job: "Job", recogniser: Recogniser, *, root: Path, every: int, begin: Begin
+    ) -> list[Row]:
+        """As `label_portion`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """A portion of the inputs.
+
+    Attributes:
+        number: of the portion.
+        inputs: (number, path below the root) of each.
+        lost: number of an input to the reason why it is not read again: it killed a process, or was too slow.
+    """
+
+    number: int
+    inputs: tuple[tuple[int, str], ...]
+    lost: Mapping[int, str]
+
+
+def label_portion(
+    job: Job, recogniser: Recogniser, *, root: Path, every: int, begin: Begin = lambda _: None
+) -> list[Row]:
+    """One row for every picture, one for every sampled frame of a video, in order.
+
+    The frames of a portion are batched in their order, so the same portion gives the same digits again.
+
+    Args:
+        job: what to read.
+        recogniser: the model.
+        root: what the paths start from.
+        every: of a video each so manieth frame is judged, the first included.
+        begin: is told which input is being read.
+    """
+    rows: list[Row] = []
+    waiting: list[tuple[int, int, Frame | Failure]] = []
+
+    def judge() -> None:
+        begin(None)
+        records = recognise([item for _, _, item in waiting], recogniser)
+        for (number, part, _), record in zip(waiting, records, strict=True):
+            rows.append(_row(number, part, record, recogniser.config.classes))
+        waiting.clear()
+
+    for number, path in job.inputs:
+        if (reason := job.lost.get(number)) is not None:
+            waiting.append((number, 0, Failure(path, reason, FAILURE_REASONS[reason])))
+        else:
+            begin(number)
+            for part, item in _read(root / path, root, recogniser, every):
+                waiting.append((number, part, item))
+                if sum(isinstance(one, Frame) for _, _, one in waiting) == BATCH:
+                    judge()
+                    begin(number)
+    judge()
+    return rows
+
+
+def _read(
+    path: Path, root: Path, recogniser: Recogniser, every: int
+) -> Iterator[tuple[int, Frame | Failure]]:
+    """The picture of a file, or the sampled frames of a video, each with its number."""
+    try:
+        if is_video(path.name) and path.is_file():
+            yield from _sampled(path, root, recogniser, every)
+        else:
+            yield 0, load_one(path, root, recogniser.config.image)
+    except MemoryError:
+        source = path.relative_to(root).as_posix()
+        yield 0, Failure(source, "memory", FAILURE_REASONS["memory"])
+
+
+def _sampled(
+    path: Path, root: Path, recogniser: Recogniser, every: int
+) -> Iterator[tuple[int, Frame | Failure]]:
+    source, config = path.relative_to(root).as_posix(), recogniser.config.image
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.closing(_Capture(path)) as capture:
+        number = 0
+        while (pixels := capture.read(wanted=number % every == 0)) is not None:
+            if pixels.size:
+                height, width = pixels.shape[:2]
+                small = _reduced(pixels, config.width)
+                yield number, Frame(small, f"{source}#{number:06d}", width, height, sha256)
+            number += 1
+    if number == 0:
+        yield 0, Failure(source, "damaged", "no frame of the video can be read; copy it again", sha256)
+
+
+class _Capture:
+    """The frames of a video file, one after the other; its header's count and rate are not believed."""
+
+    def __init__(self, path: Path) -> None:
+        self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+    def read(self, *, wanted: bool) -> np.ndarray | None:
+        """The next frame, RGB; an empty array where it is not wanted; None at the end."""
+        if not self.capture.grab():
+            return None
+        if not wanted:
+            return np.zeros((0, 0, 3), np.uint8)
+        there, bgr = self.capture.retrieve()
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8) if there else None
+
+    def close(self) -> None:
+        """Gives the file back."""
+        self.capture.release()
+
+
+def _reduced(pixels: np.ndarray, width: int) -> np.ndarray:
+    height, across = pixels.shape[:2]
+    if across <= width:
+        return pixels
+    size = (width, max(1, round(height * width / across)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _row(number: int, part: int, record: Record, classes: Sequence[str]) -> Row:
+    verdict = record.verdict
+    scored = bool(verdict and verdict.probabilities)
+    return Row(
+        input=number,
+        part=part,
+        status=record.status,
+        reason=record.reason,
+        label=verdict.state if verdict else None,
+        confidence=verdict.confidence if verdict and scored else None,
+        margin=verdict.margin if verdict and scored else None,
+        unfamiliarity=verdict.unfamiliarity if verdict and scored else None,
+        cells=cells_of(record, classes),
+        message=record.message,
+    )

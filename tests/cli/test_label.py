@@ -1,0 +1,175 @@
+"""`kilnsense label`: killed and gone on with, in shards, in formats, and on disks that refuse."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kilnsense.cli.main import run
+from kilnsense.record.store import FILE
+
+HEAR = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+COMMAND = [sys.executable, "-c", f"{HEAR}from kilnsense.cli.main import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def archive(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 inputs: the tiny pictures again and again, a broken one among them every so often."""
+    root = tmp_path_factory.mktemp("archive") / "in"
+    pictures = sorted(tiny_root.glob("run*/*.jpg"))
+    for number in range(200):
+        path = root / f"day{number // 50}" / f"{number:03d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = pictures[number % len(pictures)].read_bytes()
+        path.write_bytes(data[:-500] if number % 41 == 0 else data)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(archive: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed run."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    words = ["--quiet", "label", str(archive), "--bundle", str(tiny_bundle), "--format", "csv,jsonl"]
+    assert run([*words, "--out", str(out)]) == 3
+    os.environ.pop("KILNSENSE_QUIET", None)
+    return out
+
+
+def done_portions(folder: Path) -> int:
+    if not (folder / FILE).exists():
+        return 0
+    try:
+        with sqlite3.connect(f"{(folder / FILE).as_uri()}?mode=ro", uri=True) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM portions").fetchone()
+        connection.close()
+        return int(count)
+    except sqlite3.Error:
+        return 0  # it is being made
+
+
+def stopped(words: list[str], folder: Path, number: signal.Signals, *, after: int) -> tuple[int, str]:
+    """Ends a run with a signal once so many portions are done; its code and what it said last."""
+    with subprocess.Popen(
+        [*COMMAND, *words, "--out", str(folder)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < until:
+            if (folder / "run.json").exists() and done_portions(folder) >= after:
+                break
+            time.sleep(0.002)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(
+    archive: Path, whole: Path, tiny_bundle: Path, tmp_path: Path, after: int
+) -> None:
+    out = tmp_path / "run"
+    words = ["label", str(archive), "--bundle", str(tiny_bundle), "--format", "csv,jsonl"]
+    code, _ = stopped(words, out, signal.SIGKILL, after=after)
+    assert code == -signal.SIGKILL
+    assert not (out / "labels.csv").exists()
+    before = done_portions(out)
+    assert before >= after
+    assert run(["--quiet", *words, "--resume", str(out)]) == 3
+    for name in ("labels.csv", "labels.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert done_portions(out) == 7
+
+
+def test_an_interrupt_says_how_to_go_on(archive: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    words = ["label", str(archive), "--bundle", str(tiny_bundle), "--every", "5", "--exclude", "*.txt"]
+    code, errors = stopped(words, tmp_path / "run", signal.SIGINT, after=2)
+    assert code == 130
+    last = errors.splitlines()[-1]
+    assert f"kilnsense label {archive} --bundle={tiny_bundle}" in last
+    assert "'--exclude=*.txt' --every=5 --resume" in last
+
+
+def test_a_run_goes_on_only_with_what_it_was_started_with(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["label", str(archive), "--bundle", str(tiny_bundle)]
+    stopped(words, tmp_path / "run", signal.SIGKILL, after=1)
+    assert run([*words, "--resume", str(tmp_path / "run"), "--min-confidence", "0.9"]) == 2
+    assert "it was started with min_confidence None, got 0.9" in capsys.readouterr().err
+
+
+def test_shards_have_all_rows_between_them(
+    archive: Path, whole: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for number in (1, 2, 3):
+        out = tmp_path / f"shard{number}"
+        words = ["--quiet", "label", str(archive), "--bundle", str(tiny_bundle), "--shard", f"{number}/3"]
+        assert run([*words, "--out", str(out), "--jobs", "1"]) in (0, 3)
+        rows += (out / "labels.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert sorted(rows) == sorted((whole / "labels.csv").read_text(encoding="utf-8").splitlines()[1:])
+
+
+def test_a_higher_border_names_fewer_states(
+    archive: Path, whole: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    words = [
+        "--quiet",
+        "label",
+        str(archive),
+        "--bundle",
+        str(tiny_bundle),
+        "--min-confidence",
+        "1.0",
+        "--jobs",
+        "1",
+    ]
+    assert run([*words, "--out", str(tmp_path / "run")]) == 3
+    tables = [
+        list(csv.DictReader((folder / "labels.csv").read_text(encoding="utf-8").splitlines()))
+        for folder in (whole, tmp_path / "run")
+    ]
+    assert sum(row["label"] != "" for row in tables[0]) > 0
+    assert sum(row["label"] != "" for row in tables[1]) == 0
+    for one, other in zip(*tables, strict=True):
+        assert one["confidence"] == other["confidence"]
+
+
+def test_parquet_holds_the_same_rows_and_is_the_same_again(
+    archive: Path, whole: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    for name in ("one", "two"):
+        words = ["--quiet", "label", str(archive / "day0"), "--bundle", str(tiny_bundle)]
+        assert run([*words, "--format", "parquet,jsonl", "--out", str(tmp_path / name)]) == 3
+    table = tmp_path / "one" / "labels.parquet"
+    assert table.read_bytes() == (tmp_path / "two" / "labels.parquet").read_bytes()
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT * FROM '{table}'").fetchall()
+    lines = (tmp_path / "one" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    expected = [tuple(json.loads(line).values()) for line in lines]
+    assert found == expected
+    assert not list((tmp_path / "one").glob(".*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "setsid"), reason="file size limits are those of Unix")
+def test_a_full_disk_ends_with_6_and_can_be_gone_on_from(
+    archive: Path, whole: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); "
+    ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    command = [sys.executable, "-c", f"{limit}{ignore}from kilnsense.cli.main import main; main()"]
+    words = ["label", str(archive), "--bundle", str(tiny_bundle)]
+    done = subprocess.run([*command, *words, "--out", str(out)], capture_output=True, text=True, check=False)
+    assert done.returncode == 6, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(["--quiet", *words, "--resume", str(out)]) == 3
+    assert (out / "labels.csv").read_bytes() == (whole / "labels.csv").read_bytes()
