@@ -18,7 +18,19 @@ from kilnsense.config import load_config, load_study
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else ""
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
-VERBS = ("demo", "simulate", "segment", "train", "study", "compare", "label", "config", "bundle")
+VERBS = (
+    "demo",
+    "simulate",
+    "segment",
+    "train",
+    "study",
+    "compare",
+    "label",
+    "review",
+    "doctor",
+    "config",
+    "bundle",
+)
 
 
 def commands() -> list[list[str]]:

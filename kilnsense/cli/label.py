@@ -1,7 +1,7 @@
 """`kilnsense label SOURCE`: one row for every file of an archive, whatever the files are like."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from kilnsense.errors import FAILURE_REASONS, ConfigError
 if TYPE_CHECKING:
     from kilnsense.config import LabelConfig
     from kilnsense.label.run import Progress, Watch
+    from kilnsense.record.store import Store
 
 DEFAULTS = {"exclude": (), "since": "", "every": 25, "min_confidence": None, "shard": "1/1"}
 """Of the options that make a run."""
@@ -39,6 +40,13 @@ def label(
         float | None, typer.Option("--min-confidence", help="Name no state below; else as the bundle says.")
     ] = None,
     shard: Annotated[str, typer.Option("--shard", help="I/N: do the I-th of N parts of the inputs.")] = "1/1",
+    copy: Annotated[bool, typer.Option("--copy", help="Copy every file into sorted/<class>/.")] = False,
+    symlink: Annotated[bool, typer.Option("--symlink", help="As --copy, with symbolic links.")] = False,
+    hardlink: Annotated[bool, typer.Option("--hardlink", help="As --copy, with hard links.")] = False,
+    export: Annotated[str, typer.Option("--export", help="label-studio: tasks.json and its form.")] = "",
+    review_top: Annotated[
+        str, typer.Option("--review-top", help="Also write this share, the least sure first: review.csv.")
+    ] = "",
     jobs: Jobs = "auto",
     seconds: Annotated[float, typer.Option("--seconds", help="A file may take so long to decode.")] = 5.0,
     out: RunFolder = None,
@@ -63,7 +71,11 @@ def label(
         "min_confidence": min_confidence,
         "shard": shard,
     }
-    formats = _formats(table_format)
+    formats, placed = (
+        _formats(table_format),
+        _placed({"copy": copy, "symlink": symlink, "hardlink": hardlink}),
+    )
+    extras = _extras(placed, export, review_top)
     recogniser = open_recogniser(bundle)
     opened = open_source(source, exclude=given["exclude"], since=since)
     expect_files(opened)
@@ -84,7 +96,8 @@ def label(
     ):
         with _watching() as watch:
             label_inputs(store, settings, engine, watch=watch)
-        tables = publish_tables(store, folder, classes, formats)
+        tables = [*publish_tables(store, folder, classes, formats)]
+        tables += [extra(store, folder) for extra in extras]
         states, reasons = store.counts()
     rows = sum(states.values()) + sum(reasons.values())
     values = {"model_id": recogniser.model_id, "rows": rows, "states": states, "not_named": reasons}
@@ -95,6 +108,44 @@ def label(
         emit_json("label", {"folder": str(folder), "tables": [str(path) for path in tables], **values})
     if any(reason in FAILURE_REASONS for reason in reasons):
         raise typer.Exit(3)
+
+
+Extra = Callable[["Store", Path], Path]
+"""Writes something more of a run that is done; gives the file to look at."""
+
+
+def _placed(wanted: Mapping[str, bool]) -> str:
+    """How files are put into folders; "" for not at all."""
+    chosen = [name for name, asked in wanted.items() if asked]
+    if len(chosen) > 1:
+        raise ConfigError(
+            f"--{chosen[0]} and --{chosen[1]}: allowed: one of them; both fill the same folders"
+        )
+    return chosen[0] if chosen else ""
+
+
+def _extras(placed: str, export: str, review_top: str) -> list[Extra]:
+    """What is written beside the tables; refused before any work where it cannot be."""
+    from kilnsense.label.run import publish_queue
+    from kilnsense.record.exports import image_folder
+    from kilnsense.record.label_studio import label_studio
+    from kilnsense.record.review_queue import parse_share
+
+    extras: list[Extra] = []
+    if placed:
+        extras.append(
+            lambda store, folder: (
+                image_folder(store, Path(store.facts()["root"]), folder / "sorted", placed).manifest
+            )
+        )
+    if export not in ("", "label-studio"):
+        raise ConfigError(f"--export: got {export!r}, allowed: label-studio")
+    if export:
+        extras.append(lambda store, folder: label_studio(store, folder / "label_studio").tasks)
+    if review_top:
+        share = parse_share(review_top)
+        extras.append(lambda store, folder: publish_queue(store, folder, share))
+    return extras
 
 
 def _settings(source: Path, name: str, model_id: str, given: Mapping[str, Any]) -> "LabelConfig":

@@ -11,7 +11,19 @@ from typing import Annotated, Any
 import typer
 
 from kilnsense import __version__
-from kilnsense.cli import bundle, compare, config, demo, label, segment, simulate, study, train
+from kilnsense.cli import (
+    bundle,
+    compare,
+    config,
+    demo,
+    doctor,
+    label,
+    review,
+    segment,
+    simulate,
+    study,
+    train,
+)
 from kilnsense.errors import KilnsenseError
 
 app = typer.Typer(
@@ -30,6 +42,8 @@ app.command("train")(train.train)
 app.command("study")(study.study)
 app.command("compare")(compare.compare)
 app.command("label")(label.label)
+app.command("review")(review.review)
+app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(bundle.app, name="bundle")
 
@@ -59,6 +73,7 @@ def options(
 EXTRAS = {
     "train": ("torch", "torchvision", "timm", "albumentations", "onnx", "onnxscript"),
     "search": ("optuna",),
+    "parquet": ("duckdb",),
 }
 """What to install for modules that the base installation lacks."""
 

@@ -87,7 +87,7 @@ def decode_file(
     source = _name(path, root)
     sha256 = ""
     try:
-        _check_inside(path, root)
+        check_inside(path, root)
         data = _read(path, max_bytes)
         sha256 = hashlib.sha256(data).hexdigest()
         return decode(data, source=source, width=width, max_bytes=max_bytes, max_pixels=max_pixels)
@@ -102,7 +102,8 @@ def _name(path: Path, root: Path) -> str:
         return path.name
 
 
-def _check_inside(path: Path, root: Path) -> None:
+def check_inside(path: Path, root: Path) -> None:
+    """Refuses a path that leads out of `root`, by itself or by a link. Raises ImageError."""
     try:
         inside = path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from kilnsense.label.portion import Job
 from kilnsense.parts import pick
 from kilnsense.record.parquet import PARQUET, require_parquet, write_parquet
 from kilnsense.record.publish import publish
+from kilnsense.record.review_queue import queue, rows_of
 from kilnsense.record.sinks import SINKS
 from kilnsense.record.store import FILE, Row, Store, create_store, open_store
 
@@ -142,3 +143,15 @@ def publish_tables(
             publish(path, SINKS[kind](cells, classes))
         paths.append(path)
     return paths
+
+
+def publish_queue(store: Store, folder: Path, share: float) -> Path:
+    """Writes the rows that a person should look at first, in that order (`record.review_queue`).
+
+    Raises:
+        StorageError: nothing can be written.
+    """
+    path = folder / "review.csv"
+    cells = (row.cells for row in rows_of(store, queue(store.rows(), share)))
+    publish(path, SINKS["csv"](cells, store.facts()["classes"]))
+    return path

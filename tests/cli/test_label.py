@@ -173,3 +173,51 @@ def test_a_full_disk_ends_with_6_and_can_be_gone_on_from(
     assert "Traceback" not in done.stderr
     assert run(["--quiet", *words, "--resume", str(out)]) == 3
     assert (out / "labels.csv").read_bytes() == (whole / "labels.csv").read_bytes()
+
+
+def test_files_are_sorted_exported_and_queued_for_review(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["--quiet", "label", str(archive / "day0"), "--bundle", str(tiny_bundle), "--jobs", "1"]
+    more = ["--hardlink", "--export", "label-studio", "--review-top", "20%", "--json", "--out", str(out)]
+    assert run([*words, *more]) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert [Path(path).relative_to(out).as_posix() for path in said["tables"]] == [
+        "labels.csv",
+        "sorted/manifest.csv",
+        "label_studio/tasks.json",
+        "review.csv",
+    ]
+    rows = list(csv.DictReader((out / "labels.csv").read_text(encoding="utf-8").splitlines()))
+    placed = list(csv.DictReader((out / "sorted" / "manifest.csv").read_text(encoding="utf-8").splitlines()))
+    assert {one["source"] for one in placed} == {row["path"] for row in rows}
+    for one in placed:
+        assert (out / "sorted" / one["path"]).samefile(archive / "day0" / one["source"])
+    queued = list(csv.DictReader((out / "review.csv").read_text(encoding="utf-8").splitlines()))
+    good = [row for row in rows if row["status"] != "bad"]
+    assert len(queued) == -(-len(good) // 5)
+    assert all(row in good for row in queued)
+    assert len(json.loads((out / "label_studio" / "tasks.json").read_text(encoding="utf-8"))) == len(good)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--copy", "--symlink"], "--copy and --symlink: allowed: one of the two"),
+        (["--export", "excel"], "--export: got 'excel', allowed: label-studio"),
+        (["--review-top", "0"], "share of the review: got '0', allowed: above 0% up to 100%"),
+    ],
+)
+def test_what_cannot_be_written_beside_the_tables_is_refused_first(
+    archive: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    call = ["label", str(archive), "--bundle", str(tiny_bundle), "--out", str(tmp_path / "run"), *words]
+    assert run(call) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,43 @@
+"""A bundle: whole, can be opened, judges a picture."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kilnsense.bundle import load_bundle
+from kilnsense.doctor.findings import Finding, split_advice
+from kilnsense.errors import KilnsenseError
+from kilnsense.recogniser import Recogniser, open_recogniser, recognise
+from kilnsense.types import Frame
+
+
+def check_bundle(folder: Path, *, clock: Callable[[], float] = time.perf_counter) -> Iterator[Finding]:
+    """Whether a bundle is whole, and judges a generated grey frame."""
+    advice = "take the bundle again from where it came"
+    try:
+        bundle = load_bundle(folder)
+        recogniser = open_recogniser(bundle)
+    except KilnsenseError as error:
+        yield Finding("bundle", "fail", *split_advice(error, advice))
+        return
+    yield Finding("bundle", "ok", f"{bundle.model_id}, whole; classes: {', '.join(bundle.classes)}")
+    try:
+        _judge(recogniser)  # the first time is slower
+        begun = clock()
+        said = _judge(recogniser)
+        taken = clock() - begun
+    except KilnsenseError as error:
+        yield Finding("judging", "fail", *split_advice(error, advice))
+        return
+    yield Finding("judging", "ok", f"a grey frame in {taken * 1e3:.0f} ms ({said})")
+
+
+def _judge(recogniser: Recogniser) -> str:
+    """What the model says of a grey ramp, as wide as it looks at pictures."""
+    width = recogniser.config.image.width
+    ramp = np.linspace(60, 190, width).astype(np.uint8)
+    pixels = np.broadcast_to(ramp[None, :, None], (max(1, width * 3 // 4), width, 3))
+    (record,) = recognise([Frame(np.ascontiguousarray(pixels))], recogniser)
+    return record.verdict.state or record.reason if record.verdict else record.reason
