@@ -204,7 +204,7 @@ def test_files_are_sorted_exported_and_queued_for_review(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--copy", "--symlink"], "--copy and --symlink: allowed: one of the two"),
+        (["--copy", "--symlink"], "--copy and --symlink: allowed: one of them"),
         (["--export", "excel"], "--export: got 'excel', allowed: label-studio"),
         (["--review-top", "0"], "share of the review: got '0', allowed: above 0% up to 100%"),
     ],
