@@ -1,0 +1,259 @@
+"""How fast `kilnsense label` is, and how much memory it takes, beside decoding alone and two plain pipelines.
+
+    python pipelines/bench_label.py [--files 1000] [--many 50000] [--json]
+
+Rendered 1920x1080 JPEGs (synthetic, difficulty plant): a model is trained on some runs of the camera, and the
+frames of others are labelled, as hard links to so many names. All use two processes of one thread each.
+
+decode_ratio: wall time of the command, start included, by that of decoding the same files at the same scale.
+sensible: cv2.imread, KMeans(n_init=1) on the Lab of all pixels, the frame and the box of each cluster as
+    crops of 128, mobilenetv4_conv_small in eager torch, SVC. The weights are random, as none are fetched.
+good: the same with k-means fitted on 10,000 pixels and predicted for all. The SVC of both learns from the
+    good one's embeddings of the frames that our model was trained on.
+peak_mb: of the command's tree of processes, pages that several share counted once (PSS), every half second.
+Accuracy is that of the most probable state over the usable frames of the runs kept apart.
+"""
+
+import argparse
+import csv
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from kilnsense.config import ImageConfig
+from kilnsense.data.loader import load_one
+from kilnsense.recogniser import open_recogniser
+
+KILNSENSE = str(Path(sys.executable).with_name("kilnsense"))
+CLASSES = ("under", "normal", "over")
+CLUSTERS, CROP, PIXELS, PROCESSES = 4, 128, 10_000, 2
+CHUNK = 20
+"""Files that a decoding process takes at once."""
+
+Truth = list[tuple[Path, str]]
+"""Usable frames with their true states."""
+
+
+def kilnsense(words: list[str]) -> None:
+    """Runs the command to its end. Raises CalledProcessError."""
+    subprocess.run([KILNSENSE, "--quiet", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def render(folder: Path, runs: int, frames: int, seed: int) -> Truth:
+    """Renders runs of frames at full size."""
+    words = ["simulate", "--out", str(folder), f"--runs={runs}", f"--frames={frames}", f"--seed={seed}"]
+    kilnsense([*words, "--size=1920x1080", f"--workers={PROCESSES}"])
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return [(folder / row["path"], row["label"]) for row in csv.DictReader(file) if row["usable"] == "1"]
+
+
+def link(frames: list[Path], folder: Path, count: int) -> list[Path]:
+    """So many names for the frames, in folders of a thousand."""
+    paths = [folder / f"{number // 1000:03d}" / f"{number % 1000:03d}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.hardlink_to(frames[number % len(frames)])
+    return paths
+
+
+def decode_alone(root: Path, paths: list[Path], config: ImageConfig) -> int:
+    """What every labelling needs first; the number of pixels that came out."""
+    cv2.setNumThreads(1)
+    return sum(load_one(path, root, config).pixels.size for path in paths)  # type: ignore[union-attr]
+
+
+class Peer:
+    """A plain pipeline up to the embedding of one frame."""
+
+    def __init__(self) -> None:
+        import timm
+        import torch
+
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        self.torch = torch
+        self.net = timm.create_model("mobilenetv4_conv_small", pretrained=False, num_classes=0).eval()
+
+    def __call__(self, path: Path, every_pixel: bool) -> NDArray[np.float32]:
+        """(5 d,) the embeddings of the frame and of its clusters' boxes, darkest cluster first."""
+        bgr = cv2.imread(str(path))
+        lab = cv2.cvtColor(bgr.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+        pixels = lab.reshape(-1, 3)
+        rng = np.random.default_rng(0)
+        fitted = pixels if every_pixel else pixels[rng.choice(len(pixels), PIXELS, replace=False)]
+        means = KMeans(CLUSTERS, n_init=1, random_state=0).fit(fitted)
+        clusters = means.predict(pixels).reshape(lab.shape[:2])
+        crops = [bgr]
+        for cluster in np.argsort(means.cluster_centers_[:, 0]):
+            rows, columns = np.nonzero(clusters == cluster)
+            crops.append(bgr[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+        vectors = []
+        with self.torch.inference_mode():
+            for crop in crops:
+                small = cv2.cvtColor(cv2.resize(crop, (CROP, CROP)), cv2.COLOR_BGR2RGB)
+                image = self.torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
+                vectors.append(self.net(image)[0].numpy())
+        return np.concatenate(vectors)
+
+
+_peer: list[Peer] = []
+
+
+def embed(path: Path, every_pixel: bool) -> NDArray[np.float32]:
+    """By the pipeline of this process."""
+    if not _peer:
+        _peer.append(Peer())
+    return _peer[0](path, every_pixel)
+
+
+def peer(pool: Pool, paths: list[Path], *, every_pixel: bool) -> tuple[NDArray[np.float32], float]:
+    """(N, d) embeddings, and seconds a file with the processes warm."""
+    pool.starmap(embed, [(paths[0], False)] * 2 * PROCESSES, chunksize=1)
+    start = time.perf_counter()
+    rows = pool.starmap(embed, [(path, every_pixel) for path in paths], chunksize=1)
+    return np.stack(rows), (time.perf_counter() - start) / len(paths)
+
+
+def tree(root: int) -> Iterator[int]:
+    """A process and all below it that still live."""
+    yield root
+    for task in Path(f"/proc/{root}/task").glob("*/children"):
+        for child in task.read_text(encoding="ascii").split():
+            yield from tree(int(child))
+
+
+def pss_mb(root: int) -> float:
+    """Megabytes of a tree of processes, shared pages counted once."""
+    total = 0
+    try:
+        for process in tree(root):
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0.0  # one ended meanwhile: the next look tells
+    return total / 1000
+
+
+def watched(words: list[str]) -> tuple[float, float]:
+    """Seconds of a command, and the peak megabytes of its processes."""
+    start, peak, ended = time.perf_counter(), 0.0, threading.Event()
+    process = subprocess.Popen([KILNSENSE, "--quiet", *words], stdout=subprocess.DEVNULL)
+
+    def look() -> None:
+        nonlocal peak
+        while not ended.wait(0.5):
+            peak = max(peak, pss_mb(process.pid))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    code, took = process.wait(), time.perf_counter() - start
+    ended.set()
+    watcher.join()
+    if code:
+        sys.exit(f"kilnsense {' '.join(words)} ended with {code}")
+    return took, peak
+
+
+def our_accuracy(table: Path, truth: dict[str, str]) -> float:
+    """Of the most probable state, by file."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["path"] in truth]
+    said = [max(CLASSES, key=lambda name, row=row: float(row[f"p_{name}"] or 0)) for row in rows]
+    return float(np.mean([name == truth[row["path"]] for name, row in zip(said, rows, strict=True)]))
+
+
+def bench(folder: Path, files: int, many: int, say: Callable[[str], None]) -> dict[str, object]:
+    """All figures, from one run."""
+    say("rendering, training")
+    train, test = render(folder / "train", 12, 15, 0), render(folder / "test", 6, 16, 1)
+    sets = [f"--set=data.root={folder / 'train'}", "--set=data.held_out=[]"]
+    kilnsense(["train", "configs/demo.yaml", *sets, "--out", str(folder / "model")])
+    bundle = str(folder / "model" / "bundle")
+    paths = link([path for path, _ in test], folder / "frames", files)
+    truth = {
+        path.relative_to(folder / "frames").as_posix(): test[n][1]
+        for n, path in enumerate(paths[: len(test)])
+    }
+    image = open_recogniser(Path(bundle)).config.image
+
+    command = ["label", f"--bundle={bundle}", f"--jobs={PROCESSES}"]
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        chunks = [(folder / "frames", paths[n : n + CHUNK], image) for n in range(0, files, CHUNK)]
+        pool.starmap(decode_alone, chunks[: 2 * PROCESSES], chunksize=1)
+        ours, alone, peak = [], [], 0.0
+        for turn in range(3):  # in turns, so that a busy machine is busy for both
+            say(f"decoding and labelling, turn {turn + 1} of 3")
+            start = time.perf_counter()
+            pool.starmap(decode_alone, chunks, chunksize=1)
+            alone.append((time.perf_counter() - start) / files)
+            took, most = watched([*command, str(folder / "frames"), f"--out={folder / f'run{turn}'}"])
+            ours.append(took / files)
+            peak = max(peak, most)
+        say("the plain pipelines")
+        known, _ = peer(pool, [path for path, _ in train], every_pixel=False)
+        model = make_pipeline(StandardScaler(), SVC()).fit(known, [label for _, label in train])
+        labels = np.array([label for _, label in test])
+        plain = {}
+        for name, every_pixel in (("sensible", True), ("good", False)):
+            vectors, seconds = peer(pool, [path for path, _ in test], every_pixel=every_pixel)
+            plain[name] = (seconds, float(np.mean(model.predict(vectors) == labels)))
+    spent = min(ours)
+    result: dict[str, object] = {
+        "data": "synthetic",
+        "files": files,
+        "files_per_second": 1 / spent,
+        "decode_files_per_second": 1 / min(alone),
+        "decode_ratio": float(np.median(np.divide(ours, alone))),
+        "speedup_sensible": plain["sensible"][0] / spent,
+        "speedup_good": plain["good"][0] / spent,
+        "accuracy": our_accuracy(folder / "run0" / "labels.csv", truth),
+        "accuracy_sensible": plain["sensible"][1],
+        "accuracy_good": plain["good"][1],
+        "peak_mb_1k": peak,
+    }
+    if many:
+        say(f"labelling {many} files")
+        link([path for path, _ in test], folder / "many", many)
+        took, most = watched([*command, str(folder / "many"), f"--out={folder / 'run_many'}"])
+        result |= {"many": many, "peak_mb_50k": most, "files_per_second_many": many / took}
+    return result
+
+
+def main() -> None:
+    """Runs the benchmark and prints it."""
+    parser = argparse.ArgumentParser(description="Labelling an archive beside plain pipelines.")
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--many", type=int, default=50_000, help="0: leave the large archive out")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with tempfile.TemporaryDirectory(prefix="bench_label_") as folder:
+        result = bench(
+            Path(folder), options.files, options.many, lambda text: print(text, file=sys.stderr, flush=True)
+        )
+    if options.json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        print(f"{name:24s} {value:.3f}" if isinstance(value, float) else f"{name:24s} {value}")
+
+
+if __name__ == "__main__":
+    main()
