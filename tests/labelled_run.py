@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
 from urllib.parse import urlsplit
@@ -14,17 +14,14 @@ import cv2
 import numpy as np
 
 from kilnsense.data.folders import list_images
-from kilnsense.data.loader import load_one
-from kilnsense.image.clip import clip_frames
-from kilnsense.recogniser import Recogniser, recognise
-from kilnsense.record.sinks import row as cells_of
-from kilnsense.record.store import FILE, Row, create_store
-from kilnsense.types import Failure, Frame, Record
+from kilnsense.label.portion import Job, label_portion
+from kilnsense.recogniser import Recogniser
+from kilnsense.record.store import FILE, create_store
 
 CLIP = Path(__file__).parents[1] / "sample_data" / "clip" / "run000.mp4"
 
 VIDEO_FRAMES = (0, 25)
-"""Of a video; the others are not judged."""
+"""Of a video; the others have no row."""
 
 
 def mixed_root(folder: Path, frames: Path) -> Path:
@@ -50,39 +47,10 @@ def make_run(folder: Path, root: Path, bundle: Path, recogniser: Recogniser) -> 
     }
     with create_store(folder / FILE, facts) as store:
         store.add_inputs(path.relative_to(root).as_posix() for path in paths)
-        rows = []
-        for number, path in store.inputs(0, len(paths) + 1):
-            for part, item in _items(root, path, recogniser):
-                record = recognise([item], recogniser)[0]
-                rows.append(row_of(record, classes, number=number, part=part))
-        store.write(0, rows)
+        everything = Job(0, tuple(store.inputs(0, len(paths) + 1)), {})
+        rows = label_portion(everything, recogniser, root=root, every=VIDEO_FRAMES[1])
+        store.write(0, [row for row in rows if row.part in VIDEO_FRAMES])
     return folder
-
-
-def row_of(record: Record, classes: Sequence[str], *, number: int, part: int = 0) -> Row:
-    """The row of a record."""
-    verdict = record.verdict
-    scored = verdict is not None and bool(verdict.probabilities)
-    return Row(
-        input=number,
-        part=part,
-        status=record.status,
-        reason=record.reason,
-        label=verdict.state if verdict else None,
-        confidence=verdict.confidence if verdict and scored else None,
-        margin=verdict.margin if verdict and scored else None,
-        unfamiliarity=verdict.unfamiliarity if verdict and scored else None,
-        cells=cells_of(record, classes),
-        message=record.message,
-    )
-
-
-def _items(root: Path, path: str, recogniser: Recogniser) -> Iterator[tuple[int, Frame | Failure]]:
-    if path.endswith(".mp4"):
-        for number, pixels in clip_frames(root / path, VIDEO_FRAMES, root=root):
-            yield number, Frame(pixels, f"{path}#{number:06d}", sha256="ab" * 32)
-    else:
-        yield 0, load_one(root / path, root, recogniser.config.image)
 
 
 class Served:

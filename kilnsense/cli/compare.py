@@ -12,7 +12,7 @@ import typer
 
 from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, Settings, processes
 from kilnsense.cli.output import emit_json, now, people, show_table, steps, track
-from kilnsense.cli.runs import begin_folder, check_folder, expect_writable, resumable, write_run
+from kilnsense.cli.runs import begin_folder, check_folder, expect_writable, option_words, resumable, write_run
 from kilnsense.errors import FAILURE_REASONS, ConfigError, GateError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def compare(
     Everything that learns is trained anew in every fold. Writes report.html, metrics.json, leaderboard.csv
     and oof.csv. A killed comparison goes on with --resume.
     """
-    base, bundle = _model(model, settings or ())
+    stored, base, bundle = _model(model, settings or ())
     given = {
         "classifiers": classifiers,
         "cv": cv,
@@ -81,15 +81,15 @@ def compare(
         "embargo_minutes": embargo_minutes,
     }
     wanted = _settings(base, bundle, data, given, settings or ())
-    _check(wanted, base if not bundle else _stored(model), fail_under)
+    _check(wanted, stored, fail_under)
     at_once, started = processes(jobs), now()
     check_folder("compare", wanted, out=out, overwrite=overwrite, resume=resume)
     expect_writable(cache, "--cache")
     ready = _ready(wanted, cache, model if frozen else None)
     # All that can be refused was refused: now an earlier run may give way.
     again = _again(model, data, given, settings or ())
-    kept = {"cache": cache, "jobs": jobs, "fail_under": fail_under, "json": as_json}
-    again += _options(kept, {"cache": DEFAULT_CACHE, "jobs": "auto", "fail_under": None, "json": False})
+    kept = {"cache": cache, "jobs": jobs, "fail_under": fail_under}
+    again += [*option_words(compare, kept), *(["--json"] if as_json else [])]
     folder = begin_folder("compare", wanted, out=out, overwrite=overwrite, resume=resume)
     with resumable(folder, again):
         metrics = _judge(replace(ready, places=replace(ready.places, run=folder)), at_once)
@@ -111,33 +111,17 @@ def compare(
         raise typer.Exit(3)
 
 
-DEFAULTS = {
-    "classifiers": "knn,svm,mlp",
-    "cv": "5x2",
-    "group_by": "auto",
-    "metric": "macro_f1",
-    "tune": False,
-    "frozen": False,
-    "block_minutes": 60.0,
-    "embargo_minutes": 15.0,
-}
-"""Of the options that make a comparison."""
-
-
-def _model(path: Path, settings: Sequence[str]) -> "tuple[Config, str]":
-    """The config with `settings` laid over it, and the identity of the bundle where one was given."""
+def _model(path: Path, settings: Sequence[str]) -> "tuple[Config, Config, str]":
+    """The config as stored, and with `settings` laid over it; the identity of a bundle, else ""."""
     from kilnsense.config import load_config, override
 
     if not path.is_dir():
-        return load_config(path, settings), ""
+        base = load_config(path, settings)
+        return base, base, ""
     from kilnsense.bundle import load_bundle
 
     bundle = load_bundle(path)
-    return override(bundle.config, settings), bundle.model_id
-
-
-def _stored(path: Path) -> "Config":
-    return _model(path, ())[0]
+    return bundle.config, override(bundle.config, settings), bundle.model_id
 
 
 def _settings(
@@ -256,17 +240,7 @@ def _judge(ready: "Ready", processes: int) -> "Metrics":
 def _again(model: Path, data: Path | None, given: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
     """The words of the command, without its options about folders."""
     words = ["kilnsense", "compare", str(model), *([f"--data={data}"] if data is not None else [])]
-    return words + _options(given, DEFAULTS) + [f"--set={text}" for text in settings]
-
-
-def _options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """The options that are not at their defaults, as words."""
-    words = []
-    for name, value in given.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value != defaults[name]:
-            words.append(flag if value is True else f"{flag}={value}")
-    return words
+    return words + option_words(compare, given) + [f"--set={text}" for text in settings]
 
 
 def _report(folder: Path, metrics: "Metrics") -> None:

@@ -11,16 +11,13 @@ from rich.text import Text
 
 from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, processes
 from kilnsense.cli.output import QUIET_SECONDS, duration, emit_json, now, people
-from kilnsense.cli.runs import begin_folder, resumable, write_run
+from kilnsense.cli.runs import begin_folder, option_words, resumable, write_run
 from kilnsense.errors import FAILURE_REASONS, ConfigError
 
 if TYPE_CHECKING:
     from kilnsense.config import LabelConfig
     from kilnsense.label.run import Progress, Watch
     from kilnsense.record.store import Store
-
-DEFAULTS = {"exclude": (), "since": "", "every": 25, "min_confidence": None, "shard": "1/1"}
-"""Of the options that make a run."""
 
 
 def label(
@@ -196,9 +193,4 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _again(source: Path, bundle: Path, given: Mapping[str, Any]) -> list[str]:
     """The words of the command, without its options about folders."""
-    words = ["kilnsense", "label", str(source), f"--bundle={bundle}"]
-    words += [f"--exclude={pattern}" for pattern in given["exclude"]]
-    for name in ("since", "every", "min_confidence", "shard"):
-        if given[name] != DEFAULTS[name]:
-            words.append(f"--{name.replace('_', '-')}={given[name]}")
-    return words
+    return ["kilnsense", "label", str(source), f"--bundle={bundle}", *option_words(label, given)]

@@ -1,12 +1,13 @@
 """The folder of one run: made, marked as running or done, gone on in, or taken away where nothing came."""
 
+import inspect
 import json
 import os
 import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +42,7 @@ def begin_folder(
     """
     if resume is None:
         return run_folder(verb, config, out=out, overwrite=overwrite)
-    if out is not None or overwrite:
-        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+    _expect_alone(out, overwrite=overwrite)
     return resume_folder(resume, verb, config)
 
 
@@ -55,12 +55,17 @@ def check_folder(
         ConfigError, StorageError: as `begin_folder`.
     """
     if resume is not None:
-        if out is not None or overwrite:
-            raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
+        _expect_alone(out, overwrite=overwrite)
         resume_folder(resume, verb, config)
     elif out is not None:
         _check_out(out, overwrite=overwrite)
         expect_writable(out, "--out")
+
+
+def _expect_alone(out: Path | None, *, overwrite: bool) -> None:
+    """Refuses other words about folders beside --resume."""
+    if out is not None or overwrite:
+        raise ConfigError("--resume goes on in its own folder; leave out --out and --overwrite")
 
 
 def expect_writable(folder: Path, option: str) -> None:
@@ -157,6 +162,18 @@ def tidied(folder: Path) -> Iterator[None]:
         if [path.name for path in folder.iterdir()] == [RECORD]:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def option_words(command: Callable[..., None], given: Mapping[str, Any]) -> list[str]:
+    """The options of a command that are not at its defaults, as words; one for each item of several."""
+    parameters, words = inspect.signature(command).parameters, []
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, list | tuple):
+            words += [f"{flag}={item}" for item in value]
+        elif value != parameters[name].default:
+            words.append(flag if value is True else f"{flag}={value}")
+    return words
 
 
 @contextmanager

@@ -141,11 +141,13 @@ def steps_of_fold(settings: CompareConfig) -> int:
 
 def look_jobs(ready: Ready) -> list[Look]:
     """What is left of looking at all frames: in portions where regions are known, else at once."""
+    return [job for job in _portions(ready) if read_seen(seen_path(ready, job)) is None]
+
+
+def _portions(ready: Ready) -> list[Look]:
     frames = len(ready.compared.data)
     size = CHUNK if ready.recogniser is not None else frames
-    starts = range(0, frames, size)
-    jobs = [Look(start, min(start + size, frames)) for start in starts]
-    return [job for job in jobs if read_seen(seen_path(ready, job)) is None]
+    return [Look(start, min(start + size, frames)) for start in range(0, frames, size)]
 
 
 def seen_path(ready: Ready, job: Look) -> Path:
@@ -161,11 +163,9 @@ def seen_frames(ready: Ready) -> Seen:
     Raises:
         ConfigError: the files are gone.
     """
-    frames = len(ready.compared.data)
-    size = CHUNK if ready.recogniser is not None else frames
     parts = []
-    for start in range(0, frames, size):
-        path = seen_path(ready, Look(start, min(start + size, frames)))
+    for job in _portions(ready):
+        path = seen_path(ready, job)
         part = read_seen(path)
         if part is None:
             raise ConfigError(f"--cache {path}: was taken away while it was needed; run again")

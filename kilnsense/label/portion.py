@@ -71,7 +71,7 @@ def label_portion(
         begin(None)
         records = recognise([item for _, _, item in waiting], recogniser)
         for (number, part, _), record in zip(waiting, records, strict=True):
-            rows.append(_row(number, part, record, recogniser.config.classes))
+            rows.append(row_of(record, recogniser.config.classes, number=number, part=part))
         waiting.clear()
 
     for number, path in job.inputs:
@@ -148,7 +148,8 @@ def _reduced(pixels: np.ndarray, width: int) -> np.ndarray:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _row(number: int, part: int, record: Record, classes: Sequence[str]) -> Row:
+def row_of(record: Record, classes: Sequence[str], *, number: int, part: int = 0) -> Row:
+    """The row of one record: of input `number`, of a video frame `part`."""
     verdict = record.verdict
     scored = bool(verdict and verdict.probabilities)
     return Row(

@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 import pytest
 
 from kilnsense.errors import InputError, SourceError
+from kilnsense.label.portion import row_of
 from kilnsense.recogniser import Recogniser
 from kilnsense.record.label_studio import environment, label_studio, read_label_studio
 from kilnsense.record.review_queue import queue, rows_of
 from kilnsense.record.store import FILE, Store, create_store, open_store
 from kilnsense.types import Record, Verdict
-from tests.labelled_run import make_run, mixed_root, row_of
+from tests.labelled_run import make_run, mixed_root
 
 CLASSES = ("under", "normal", "over")
 

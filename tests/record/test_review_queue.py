@@ -1,10 +1,10 @@
 import pytest
 
 from kilnsense.errors import ConfigError
+from kilnsense.label.portion import row_of
 from kilnsense.record.review_queue import flags, parse_share, probabilities, queue
 from kilnsense.record.store import Row
 from kilnsense.types import Record, Verdict
-from tests.labelled_run import row_of
 
 CLASSES = ("under", "normal", "over")
 
