@@ -1,7 +1,5 @@
 """`kilnsense segment SOURCE`: which colours become which region, to look at and as a table."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -173,13 +171,9 @@ def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", take
 
 
 def _write_table(folder: Path, rows: Rows) -> None:
-    from kilnsense.record.publish import publish
+    from kilnsense.record.publish import csv_line, publish
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    publish(folder / "regions.csv", [text.getvalue()])
+    publish(folder / "regions.csv", map(csv_line, (COLUMNS, *rows)))
 
 
 def _report(

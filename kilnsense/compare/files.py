@@ -1,7 +1,5 @@
 """What a comparison leaves: report.html for people, metrics.json and two CSV files for programs."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +8,7 @@ from kilnsense.compare.metrics_file import Metrics
 from kilnsense.compare.run import Outcome
 from kilnsense.compare.summary import Summary
 from kilnsense.record.compare_page import ComparePage, render_comparison
-from kilnsense.record.publish import publish
+from kilnsense.record.publish import csv_line, publish
 
 REPORT, METRICS, LEADERBOARD, OUT_OF_FOLD = "report.html", "metrics.json", "leaderboard.csv", "oof.csv"
 
@@ -20,16 +18,9 @@ def write_comparison(
 ) -> None:
     """Writes the four files. Raises StorageError; MissingExtraError where nothing can be plotted."""
     publish(folder / METRICS, [metrics.model_dump_json(by_alias=True, indent=2) + "\n"])
-    publish(folder / LEADERBOARD, _csv(_leaderboard(summary)))
-    publish(folder / OUT_OF_FOLD, _csv(_out_of_fold(outcome)))
+    publish(folder / LEADERBOARD, map(csv_line, _leaderboard(summary)))
+    publish(folder / OUT_OF_FOLD, map(csv_line, _out_of_fold(outcome)))
     publish(folder / REPORT, [render_comparison(page)])
-
-
-def _csv(rows: Iterator[Sequence[object]]) -> Iterator[str]:
-    for row in rows:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(row)
-        yield text.getvalue()
 
 
 def _leaderboard(summary: Summary) -> Iterator[Sequence[object]]:

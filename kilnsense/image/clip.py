@@ -39,7 +39,7 @@ def clip_frames(
     """
     check_inside(path, root)
     left = set(wanted)
-    with contextlib.closing(_Capture(path)) as capture:
+    with contextlib.closing(Capture(path)) as capture:
         number = 0
         while left:
             if not capture.grab():
@@ -47,12 +47,14 @@ def clip_frames(
                 raise ImageError(reason, f"{path.name}: holds no frame {min(left)}; copy it again")
             if number in left:
                 left.remove(number)
-                yield number, capture.pixels()
+                if (pixels := capture.pixels()) is None:
+                    raise ImageError("damaged", "a frame of the video is damaged; copy the video again")
+                yield number, pixels
             number += 1
 
 
-class _Capture:
-    """An open video."""
+class Capture:
+    """An open video, one frame after the other; its header's count and rate are not believed."""
 
     def __init__(self, path: Path) -> None:
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -61,12 +63,10 @@ class _Capture:
         """Goes on by a frame; False at the end."""
         return bool(self._capture.grab())
 
-    def pixels(self) -> NDArray[np.uint8]:
-        """The frame it stands at."""
+    def pixels(self) -> NDArray[np.uint8] | None:
+        """The frame it stands at, (H, W, 3) uint8 sRGB, R, G, B; None where it is damaged."""
         there, bgr = self._capture.retrieve()
-        if not there:
-            raise ImageError("damaged", "a frame of the video is damaged; copy the video again")
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8) if there else None
 
     def close(self) -> None:
         """Gives the file back."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from kilnsense.data.loader import load_one
 from kilnsense.errors import FAILURE_REASONS
+from kilnsense.image.clip import Capture
 from kilnsense.label.inputs import is_video
 from kilnsense.recogniser import Recogniser, recognise
 from kilnsense.record.sinks import row as cells_of
@@ -108,36 +109,16 @@ def _sampled(
     source, config = path.relative_to(root).as_posix(), recogniser.config.image
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with contextlib.closing(_Capture(path)) as capture:
-        number = 0
-        while (pixels := capture.read(wanted=number % every == 0)) is not None:
-            if pixels.size:
+    number = 0
+    with contextlib.closing(Capture(path)) as capture:
+        while capture.grab():
+            if number % every == 0 and (pixels := capture.pixels()) is not None:
                 height, width = pixels.shape[:2]
                 small = _reduced(pixels, config.width)
                 yield number, Frame(small, f"{source}#{number:06d}", width, height, sha256)
             number += 1
     if number == 0:
         yield 0, Failure(source, "damaged", "no frame of the video can be read; copy it again", sha256)
-
-
-class _Capture:
-    """The frames of a video file, one after the other; its header's count and rate are not believed."""
-
-    def __init__(self, path: Path) -> None:
-        self.capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-
-    def read(self, *, wanted: bool) -> np.ndarray | None:
-        """The next frame, RGB; an empty array where it is not wanted; None at the end."""
-        if not self.capture.grab():
-            return None
-        if not wanted:
-            return np.zeros((0, 0, 3), np.uint8)
-        there, bgr = self.capture.retrieve()
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8) if there else None
-
-    def close(self) -> None:
-        """Gives the file back."""
-        self.capture.release()
 
 
 def _reduced(pixels: np.ndarray, width: int) -> np.ndarray:

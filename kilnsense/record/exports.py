@@ -1,9 +1,7 @@
 """The pictures of a run as a tree of folders, one for each class, with a manifest that maps back."""
 
-import csv
 import errno
 import hashlib
-import io
 import os
 from array import array
 from collections import Counter
@@ -22,7 +20,7 @@ from kilnsense.errors import ConfigError, ImageError, StorageError
 from kilnsense.image.clip import clip_frames, split_name
 from kilnsense.image.decode import check_inside
 from kilnsense.parts import pick
-from kilnsense.record.publish import publish
+from kilnsense.record.publish import csv_line, publish
 from kilnsense.record.review_log import group_of, plain
 from kilnsense.record.store import Row, Store
 
@@ -76,7 +74,7 @@ def image_folder(store: Store, root: Path, folder: Path, how: str) -> Placed:
     placed, left_out = Counter[str](), list[str]()
 
     def lines() -> Iterator[str]:
-        yield _line(COLUMNS)
+        yield csv_line(COLUMNS)
         for row, pixels in _with_frames(store.rows(), root):
             source, sha256 = str(row.cells[0]), str(row.cells[1] or "")
             target = _name(row, crowded)
@@ -89,7 +87,7 @@ def image_folder(store: Store, root: Path, folder: Path, how: str) -> Placed:
                 continue
             placed[row.status] += 1
             told = (row.label or "", group_of(source), source, sha256, row.status, row.reason)
-            yield _line((target, *told))
+            yield csv_line((target, *told))
 
     publish(folder / MANIFEST, lines())
     return Placed(folder / MANIFEST, placed.total(), tuple(left_out))
@@ -187,12 +185,6 @@ def _expect_folders(classes: Iterable[str]) -> None:
     for name in classes:
         if "/" in name or name in (".", "..", *UNNAMED.values()):
             raise ConfigError(f"class {name!r}: cannot be a folder beside {', '.join(UNNAMED.values())}")
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
 
 
 def _expect_own_manifest(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Files that are seen whole or not at all."""
 
+import csv
+import io
 import os
 import secrets
 from collections.abc import Iterable
@@ -36,6 +38,13 @@ def publish(path: Path, parts: Iterable[str | bytes]) -> None:
         _settle(path, part)
     finally:
         part.unlink(missing_ok=True)
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """One line of a CSV (RFC 4180 but for LF), with its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 CHUNK = 1 << 20

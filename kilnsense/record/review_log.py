@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kilnsense.errors import InputError, SourceError, StorageError
-from kilnsense.record.publish import publish
+from kilnsense.record.publish import csv_line, publish
 
 FOLDER = "review"
 """Below the folder of a labelling run."""
@@ -205,7 +205,7 @@ def write_manifest(labels: Mapping[str, str], manifest: Path, *, root: Path) -> 
     """
     kept = sorted(path for path in labels if (root / path).is_file())
     rows = ((path, labels[path], group_of(path)) for path in kept)
-    publish(manifest, (_csv_line(row) for row in (MANIFEST_COLUMNS, *rows)))
+    publish(manifest, (csv_line(row) for row in (MANIFEST_COLUMNS, *rows)))
     return sorted(set(labels) - set(kept))
 
 
@@ -235,7 +235,7 @@ def _begin(file: BinaryIO, path: Path) -> list[Line]:
 
 def _append(file: BinaryIO, cells: Iterable[str]) -> None:
     """One line, on the disk when this returns; where that fails no part of it stays."""
-    end, data = file.seek(0, os.SEEK_END), _csv_line(cells).encode("utf-8", "backslashreplace")
+    end, data = file.seek(0, os.SEEK_END), csv_line(cells).encode("utf-8", "backslashreplace")
     try:
         while data:
             data = data[file.write(data) :]
@@ -252,12 +252,6 @@ def _settle_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
 
 
 def _read(data: bytes, path: Path) -> tuple[list[Line], int]:

@@ -17,15 +17,17 @@ from itertools import zip_longest
 
 from kilnsense.errors import ConfigError
 from kilnsense.parts import pick
+from kilnsense.record.sinks import FLAG_SEPARATOR, columns
 from kilnsense.record.store import Cell, Row, Store
 
 OWN_MEASURE = ("unfamiliar", "bad_image")
 """Reasons whose pictures have a third of the places."""
 
-FIRST_PROBABILITY = 8
-"""The column of the first class in `kilnsense.record.sinks.columns`; `_BEHIND` stand behind the last one."""
-_BEHIND = 6
-_FLAGS = -4
+_ALONE = columns(())
+_BEFORE = _ALONE.index("margin")
+"""Columns before that of the first class; `_BEHIND` stand behind that of the last."""
+_BEHIND = len(_ALONE) - _BEFORE
+_FLAGS = _ALONE.index("quality_flags") - len(_ALONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,14 @@ class Place:
 
 def probabilities(cells: tuple[Cell, ...]) -> tuple[float, ...]:
     """The probabilities in the cells of a row, in the order of the classes; empty where none was scored."""
-    found = cells[FIRST_PROBABILITY : len(cells) - _BEHIND]
+    found = cells[_BEFORE : len(cells) - _BEHIND]
     return tuple(float(cell) for cell in found if cell is not None)
 
 
 def flags(cells: tuple[Cell, ...]) -> tuple[str, ...]:
     """The quality flags in the cells of a row."""
     cell = cells[_FLAGS]
-    return tuple(str(cell).split("|")) if cell else ()
+    return tuple(str(cell).split(FLAG_SEPARATOR)) if cell else ()
 
 
 def _margin(row: Row) -> float:

@@ -1,12 +1,11 @@
 """The table of a study: for every setting and way to judge the mean over seeds, its spread and its rank."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 
 import numpy as np
 
+from kilnsense.record.publish import csv_line
 from kilnsense.record.standing import amount
 from kilnsense.record.study_page import Result
 from kilnsense.study.workers import Finished
@@ -46,9 +45,9 @@ def best_result(results: Sequence[Result]) -> Result | None:
 
 def csv_lines(results: Sequence[Result]) -> Iterator[str]:
     """study.csv, with full digits; the spread of one seed is empty."""
-    yield _line([field.name for field in fields(Result)])
+    yield csv_line([field.name for field in fields(Result)])
     for result in results:
-        yield _line(["" if cell is None else cell for cell in asdict(result).values()])
+        yield csv_line(["" if cell is None else cell for cell in asdict(result).values()])
 
 
 def readable(results: Sequence[Result]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -73,9 +72,3 @@ def readable(results: Sequence[Result]) -> tuple[tuple[str, ...], list[tuple[str
 
 def _spread(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _line(cells: Sequence[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
