@@ -30,11 +30,13 @@ RANKS = {
     "record": 4,
     "assemble": 5,
     "web": 5,
+    "links": 5,
     "training": 6,
     "doctor": 6,
     "study": 7,
     "compare": 7,
     "label": 7,
+    "monitor": 7,
     "cli": 8,
 }
 
@@ -55,6 +57,9 @@ WITHOUT_TORCH = (
     "label",
     "crew",
     "web",
+    "live",
+    "links",
+    "monitor",
 )
 """What the plant's computer runs; it has no torch."""
 

@@ -14,12 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from kilnsense.config.compare import CompareConfig
 from kilnsense.config.label import LabelConfig
+from kilnsense.config.monitor import MonitorConfig
 from kilnsense.config.sections import Config
 from kilnsense.config.study import StudyConfig
 from kilnsense.errors import ConfigError
 from kilnsense.parts import near_match
 
-Checked = TypeVar("Checked", Config, StudyConfig, CompareConfig, LabelConfig)
+Checked = TypeVar("Checked", Config, StudyConfig, CompareConfig, LabelConfig, MonitorConfig)
 
 
 def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
@@ -46,6 +47,17 @@ def load_study(path: Path, settings: Sequence[str] = ()) -> StudyConfig:
         _lay_environment(base)
     _lay_settings(values, settings)
     return _checked(StudyConfig, values, origin=str(path))
+
+
+def load_monitor(path: Path | None = None, settings: Sequence[str] = ()) -> MonitorConfig:
+    """Reads the YAML file of a live monitor and lays `settings` (``a.b=c``) over it.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    values: dict[str, Any] = read_yaml(path) if path is not None else {}
+    _lay_settings(values, settings)
+    return _checked(MonitorConfig, values, origin=str(path) if path else "settings")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

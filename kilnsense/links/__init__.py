@@ -1,0 +1,1 @@
+"""Links to the plant, each optional: MQTT, OPC UA, Prometheus, webhook, files."""

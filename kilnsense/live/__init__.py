@@ -1,0 +1,1 @@
+"""A live camera: its source, capture, picture watch, decision over time, and alarms."""

@@ -1,0 +1,1 @@
+"""The live monitor: cameras, models, decisions, alarms, history, page and links in one station."""
