@@ -117,7 +117,7 @@ class Board:
             return self._alarms
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Blocks until the board has changed since version `seen`, for so many seconds at most; the version."""
+        """Blocks until the board is no longer at version `seen`, at most so many seconds; its version."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != seen, timeout)
             return self._version
