@@ -14,6 +14,7 @@ from kilnsense.data.folders import Sample, expect_per_class, read_samples
 from kilnsense.data.labelled import Track, read_labelled
 from kilnsense.data.splits import split_held_out
 from kilnsense.errors import ConfigError, InputError
+from kilnsense.golden import golden_arrays
 from kilnsense.nets.export import to_onnx, weights_to_bytes
 from kilnsense.recogniser import to_arrays, view
 from kilnsense.record.publish import publish
@@ -91,6 +92,7 @@ def pack(learned: Learned) -> Bundle:
         classifier=recogniser.classifier,
         arrays={
             **to_arrays(recogniser),
+            **golden_arrays(sights, data.labels, recogniser),
             "gallery.features": learned.features.values,
             "gallery.labels": data.labels,
             "gallery.probabilities": probabilities,

@@ -20,11 +20,12 @@ def found(folder: Path) -> dict[str, Finding]:
 
 def test_a_good_bundle_says_who_it_is_and_how_fast(tiny_bundle: Path) -> None:
     clock = count(1.0, 0.25)
-    whole, judged = check_bundle(tiny_bundle, clock=lambda: next(clock))
+    whole, judged, tested = check_bundle(tiny_bundle, clock=lambda: next(clock))
     assert (whole.name, whole.state) == ("bundle", "ok")
     assert whole.found.startswith(f"{load_bundle(tiny_bundle).model_id}, whole; classes: under, normal, over")
     assert (judged.name, judged.state) == ("judging", "ok")
     assert judged.found.startswith("a grey frame in 250 ms (")
+    assert (tested.name, tested.state) == ("self-test", "ok")
 
 
 @pytest.mark.parametrize("name", ["MODEL_CARD.md", "classifier.skops", "gallery.safetensors"])
