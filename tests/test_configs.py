@@ -11,7 +11,8 @@ from kilnsense.study.plan import plan_trials, trial_config
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").iterdir())
 STUDIES = [path for path in CONFIGS if path.name.startswith("study_")]
-MODELS = [path for path in CONFIGS if path not in STUDIES]
+MONITORS = [ROOT / "configs" / "monitor.yaml"]
+MODELS = [path for path in CONFIGS if path not in (*STUDIES, *MONITORS)]
 
 
 def test_there_are_configs_and_nothing_else() -> None:

@@ -88,6 +88,21 @@ def load_bundle(folder: Path) -> Bundle:
     return bundle
 
 
+def identify_bundle(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """(model_id, classes) as the manifest says, without loading or checking the rest.
+
+    Raises:
+        BundleError: there is no manifest, of a newer format, or without these.
+    """
+    manifest = _read_manifest(folder)
+    try:
+        return str(manifest["model_id"]), tuple(str(name) for name in manifest["classes"])
+    except (KeyError, TypeError) as error:
+        raise BundleError(
+            f"bundle {folder / MANIFEST}: names no {error}; take it again from where it came"
+        ) from error
+
+
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if folder.is_file():

@@ -1,7 +1,8 @@
-"""`kilnsense config show|check|schema`: the resolved configuration of a model or a study."""
+"""`kilnsense config show|check|schema`: the resolved configuration of a model, a study or a monitor."""
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,16 @@ from kilnsense.cli.output import emit_json, people
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilnsense.config import Config, StudyConfig
+    from kilnsense.config import Config, MonitorConfig, StudyConfig
+
+
+class Kind(StrEnum):
+    """What a configuration is of."""
+
+    model = "model"
+    study = "study"
+    monitor = "monitor"
+
 
 app = typer.Typer(help="Show, check or describe a configuration.", no_args_is_help=True)
 
@@ -36,13 +46,17 @@ def show(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = F
 def check(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = False) -> None:
     """Say whether a configuration is good; exit 2 with the reason where it is not."""
     from kilnsense.assemble import check_parts
-    from kilnsense.config import StudyConfig
+    from kilnsense.config import MonitorConfig, StudyConfig
     from kilnsense.study.plan import plan_trials
 
     config = _load(path, settings or ())
-    values: dict[str, object] = {"ok": True, "name": config.name}
-    said = config.name
-    if isinstance(config, StudyConfig):
+    name = config.site if isinstance(config, MonitorConfig) else config.name
+    values: dict[str, object] = {"ok": True, "name": name}
+    said = name
+    if isinstance(config, MonitorConfig):
+        values["cameras"] = len(config.cameras)
+        said += f", {values['cameras']} cameras"
+    elif isinstance(config, StudyConfig):
         values["trials"] = len(plan_trials(config))
         said += f", {values['trials']} trials"
     else:
@@ -55,19 +69,22 @@ def check(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = 
 
 @app.command()
 def schema(
-    of_study: Annotated[bool, typer.Option("--study", help="Of a study instead of a model.")] = False,
+    kind: Annotated[Kind, typer.Option("--of", help="Of what.")] = Kind.model,
 ) -> None:
-    """Print the JSON schema of the configuration, for editors."""
-    from kilnsense.config import Config, StudyConfig
+    """Print the JSON schema of a configuration, for editors."""
+    from kilnsense.config import Config, MonitorConfig, StudyConfig
 
-    model = StudyConfig if of_study else Config
+    model = {Kind.model: Config, Kind.study: StudyConfig, Kind.monitor: MonitorConfig}[kind]
     sys.stdout.write(json.dumps(model.model_json_schema(), indent=2) + "\n")
 
 
-def _load(path: Path | None, settings: "Sequence[str]") -> "Config | StudyConfig":
-    """A study where the file names its task, a model otherwise."""
-    from kilnsense.config import load_config, load_study, read_yaml
+def _load(path: Path | None, settings: "Sequence[str]") -> "Config | StudyConfig | MonitorConfig":
+    """A study where the file names its task, a monitor where it names cameras, a model otherwise."""
+    from kilnsense.config import load_config, load_monitor, load_study, read_yaml
 
-    if path is not None and "task" in read_yaml(path):
+    values = read_yaml(path) if path is not None else {}
+    if path is not None and "task" in values:
         return load_study(path, settings)
+    if path is not None and "cameras" in values:
+        return load_monitor(path, settings)
     return load_config(path, settings)

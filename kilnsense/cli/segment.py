@@ -152,8 +152,7 @@ def _row(source: str, region: "Region") -> list[str]:
 
 def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", taken: set[Path]) -> None:
     """Writes ``<stem>_overlay.jpg``, in the source's sub-folders; a second of a stem keeps its suffix."""
-    import cv2
-
+    from kilnsense.image.encode import to_jpeg
     from kilnsense.record.publish import publish
 
     place = folder / source
@@ -161,13 +160,7 @@ def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", take
     if target in taken:
         target = place.with_name(f"{place.name}_overlay.jpg")
     taken.add(target)
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
-    if not done:
-        raise StorageError(
-            f"{target}: the overlay of {picture.shape} could not be encoded; reduce image.width"
-        )
-    publish(target, [data.tobytes()])
+    publish(target, [to_jpeg(picture, quality=92)])
 
 
 def _write_table(folder: Path, rows: Rows) -> None:

@@ -49,15 +49,26 @@ def load_study(path: Path, settings: Sequence[str] = ()) -> StudyConfig:
     return _checked(StudyConfig, values, origin=str(path))
 
 
-def load_monitor(path: Path | None = None, settings: Sequence[str] = ()) -> MonitorConfig:
+def load_monitor(path: Path, settings: Sequence[str] = ()) -> MonitorConfig:
     """Reads the YAML file of a live monitor and lays `settings` (``a.b=c``) over it.
 
     Raises:
         ConfigError: as `load_config`.
     """
-    values: dict[str, Any] = read_yaml(path) if path is not None else {}
-    _lay_settings(values, settings)
-    return _checked(MonitorConfig, values, origin=str(path) if path else "settings")
+    return check_monitor(read_yaml(path), settings, origin=str(path))
+
+
+def check_monitor(
+    values: Mapping[str, Any], settings: Sequence[str] = (), *, origin: str = "of the monitor"
+) -> MonitorConfig:
+    """Validates the settings of a live monitor, with `settings` (``a.b=c``) laid over them.
+
+    Raises:
+        ConfigError: as `check_config`.
+    """
+    laid = dict(values)
+    _lay_settings(laid, settings)
+    return _checked(MonitorConfig, laid, origin=origin)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

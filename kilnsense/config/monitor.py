@@ -21,6 +21,7 @@ class CameraConfig(Section):
     clock: tuple[tuple[Share, Share], ...] = Field(
         (), description="polygon of a burnt-in clock, which ticks on in a frozen picture; shares"
     )
+    bed: str = Field("material", description="region whose upper edge is reported as the bed's")
 
 
 class CaptureConfig(Section):

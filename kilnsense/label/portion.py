@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-import numpy as np
-
 from kilnsense.data.loader import load_one
 from kilnsense.errors import FAILURE_REASONS
 from kilnsense.image.clip import Capture
+from kilnsense.image.encode import reduce_width
 from kilnsense.label.inputs import is_video
 from kilnsense.recogniser import Recogniser, recognise
 from kilnsense.record.sinks import row as cells_of
@@ -114,19 +112,11 @@ def _sampled(
         while capture.grab():
             if number % every == 0 and (pixels := capture.pixels()) is not None:
                 height, width = pixels.shape[:2]
-                small = _reduced(pixels, config.width)
+                small = reduce_width(pixels, config.width)
                 yield number, Frame(small, f"{source}#{number:06d}", width, height, sha256)
             number += 1
     if number == 0:
         yield 0, Failure(source, "damaged", "no frame of the video can be read; copy it again", sha256)
-
-
-def _reduced(pixels: np.ndarray, width: int) -> np.ndarray:
-    height, across = pixels.shape[:2]
-    if across <= width:
-        return pixels
-    size = (width, max(1, round(height * width / across)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def row_of(record: Record, classes: Sequence[str], *, number: int, part: int = 0) -> Row:

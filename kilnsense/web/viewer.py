@@ -5,15 +5,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from kilnsense.bundle import Bundle
 from kilnsense.config import ImageConfig
 from kilnsense.data.loader import load_one
 from kilnsense.errors import BundleError, ImageError
 from kilnsense.image.clip import clip_frames, split_name
+from kilnsense.image.encode import reduce_width, to_jpeg
 from kilnsense.recogniser import Recogniser, Sight, look, open_recogniser, represent
 from kilnsense.segment.overlay import named_overlay
 from kilnsense.types import Failure, Frame
@@ -30,8 +29,6 @@ KEPT = 24
 
 FEATURES = "gallery.features"
 """The array of a bundle with the fused row of each labelled frame."""
-
-JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class Viewer:
         frame = _frame(self._gallery_root / row.path, self._gallery_root, config)
         if frame.sha256 != row.sha256:
             raise ImageError("missing", f"{row.path}: is another picture than it was in training")
-        return _jpeg(frame.pixels)
+        return to_jpeg(frame.pixels)
 
     def _look(self, path: str) -> Seen:
         config = self._recogniser.config
@@ -125,7 +122,7 @@ class Viewer:
             judged = _reduced(shown, config.image.width)
         sight = look(judged, self._recogniser.codebook, config)
         drawn = named_overlay(sight.frame, sight.segmentation, sight.regions)
-        return Seen(_jpeg(shown.pixels), _jpeg(drawn), self._nearest(sight))
+        return Seen(to_jpeg(shown.pixels), to_jpeg(drawn), self._nearest(sight))
 
     def _nearest(self, sight: Sight) -> tuple[Neighbour, ...]:
         features, _ = represent([sight], self._recogniser.encode, self._recogniser.config)
@@ -149,17 +146,4 @@ def _frame(path: Path, root: Path, config: ImageConfig) -> Frame:
 
 def _reduced(frame: Frame, width: int) -> Frame:
     """As the decoder reduces a picture."""
-    down, across = frame.pixels.shape[:2]
-    if across <= width:
-        return frame
-    size = (width, max(1, round(down * width / across)))
-    pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
-    return replace(frame, pixels=np.asarray(pixels, np.uint8))
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise ImageError("damaged", f"a picture of {pixels.shape} pixels cannot be shown")
-    return bytes(data.tobytes())
+    return replace(frame, pixels=reduce_width(frame.pixels, width))

@@ -30,7 +30,7 @@ def test_a_study_is_shown_whole_and_a_model_without_a_task(capsys: pytest.Captur
 
 
 def test_the_schema_of_a_study_names_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["config", "schema", "--study"]) == 0
+    assert run(["config", "schema", "--of", "study"]) == 0
     assert "variants" in json.loads(capsys.readouterr().out)["properties"]
     assert run(["config", "schema"]) == 0
     assert "variants" not in json.loads(capsys.readouterr().out)["properties"]

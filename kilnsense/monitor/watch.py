@@ -1,0 +1,234 @@
+"""One camera under watch: its capture, its model and its decisions, turned into readings."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kilnsense.config import CameraConfig, MonitorConfig
+from kilnsense.live.board import LivePicture
+from kilnsense.live.capture import Camera
+from kilnsense.live.decision import Decision, Observation, begin, resume, step, to_plain
+from kilnsense.live.picture import PictureWatch
+from kilnsense.monitor.judge import LOOK, SHOW, TEST, Answer, Judge, Model, Tested
+from kilnsense.monitor.sighting import JudgeOrders, Sighting
+from kilnsense.types import CameraHealth, Reading
+
+TURN_S = 0.05
+"""Longest that a turn waits."""
+
+IDLE_S = 1.0
+"""Between readings while no frame is judged."""
+
+FAULT_AFTER_S = 5.0
+"""A process that died is back before that; only a longer absence is a fault of the model."""
+
+PICTURE_S = 0.4
+"""Least time between two pictures for the page."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a turn brought.
+
+    Attributes:
+        reading: to be published.
+        picture: a new one, or None.
+        seconds: that judging took; None where no frame was judged.
+    """
+
+    reading: Reading
+    picture: LivePicture | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Seconds of the monotonic clock, for all durations, and seconds since 1970, for people."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class Watch:
+    """Turns one camera into readings. Call `turn` in a loop; it waits `TURN_S` at most. Close it.
+
+    Args:
+        camera: the camera and its model.
+        config: of the monitor.
+        memory: what `memory` gave before a restart; empty: none.
+        clocks: the time.
+    """
+
+    def __init__(
+        self,
+        camera: CameraConfig,
+        config: MonitorConfig,
+        *,
+        memory: Mapping[str, object],
+        clocks: Clocks | None = None,
+    ) -> None:
+        self._config, self._named, self._memory = config, camera, memory
+        self._clocks = clocks or Clocks()
+        self._camera = Camera(camera, config.capture, wall=self._clocks.wall)
+        self._camera.start()
+        orders = JudgeOrders(camera.name, Path(camera.bundle), self._camera.memory, camera.clock, camera.bed)
+        self._judge = Judge(orders, clock=self._clocks.monotonic)
+        self._pictures = PictureWatch(config.capture.frozen_s, memory=memory.get("pictures"))
+        self._decision: Decision | None = None
+        self._newest: Sighting | None = None
+        self._shown = self._seq = 0
+        now = self._clocks.monotonic()
+        self._due = self._next_test = self._next_picture = self._told = now
+        self._usable = False
+        self._fault_since: float | None = None
+        self._bad = ("", 0.0)
+
+    def turn(self) -> Outcome | None:
+        """Looks what has come, asks for what is due; a reading at every decision, and once a second else."""
+        now = self._clocks.monotonic()
+        health = self._camera.poll(now)
+        answer = self._judge.poll(min(TURN_S, max(0.0, self._due - now)) or TURN_S)
+        now = self._clocks.monotonic()
+        picture = self._hear(answer, now)
+        self._ask(health, now)
+        if isinstance(answer, Sighting):
+            return self._tell(health, answer, picture, now)
+        if now - self._told >= IDLE_S:
+            return self._tell(health, None, None, now)
+        return None
+
+    def memory(self) -> dict[str, object]:
+        """What should outlast a restart, as plain values for JSON."""
+        kept: dict[str, object] = {"pictures": self._pictures.memory()}
+        if self._decision is not None:
+            kept["decision"] = to_plain(self._decision, self._clocks.wall())
+        return kept
+
+    def close(self) -> None:
+        """Ends both processes."""
+        self._judge.close()
+        self._camera.close()
+
+    def _hear(self, answer: Answer | None, now: float) -> LivePicture | None:
+        if isinstance(answer, Model):
+            self._usable, self._next_test = False, now
+            if self._decision is None or self._decision.classes != answer.classes:
+                self._decision = self._begin(answer.classes, now)
+        elif isinstance(answer, Tested):
+            self._next_test = now + self._config.golden_every_s
+            if answer.fault:
+                self._judge.replace(answer.fault)
+                self._usable, self._fault_since = False, now - FAULT_AFTER_S
+            else:
+                self._judge.recovered()
+                self._usable, self._fault_since = True, None
+        elif isinstance(answer, Sighting):
+            self._newest = answer
+            if answer.plain:
+                self._shown += 1
+                return LivePicture(self._shown, answer.at, answer.plain, answer.overlay)
+        if self._judge.trouble and self._fault_since is None:
+            self._fault_since = now
+        return None
+
+    def _ask(self, health: CameraHealth, now: float) -> None:
+        if not self._judge.idle:
+            return
+        if now >= self._next_test:
+            self._next_test = now + self._config.golden_every_s
+            self._judge.ask(TEST)
+        elif self._usable and health.state == "LIVE" and now >= self._due:
+            # A judge that was late does not hurry afterwards.
+            self._due = max(self._due + 1 / self._named.rate, now)
+            showing = now >= self._next_picture
+            if showing:
+                self._next_picture = now + PICTURE_S
+            self._judge.ask(SHOW if showing else LOOK)
+
+    def _begin(self, classes: tuple[str, ...], now: float) -> Decision:
+        kept = self._memory.get("decision")
+        if isinstance(kept, Mapping):
+            return resume(kept, classes, now, self._clocks.wall(), self._config.decision)
+        return begin(classes, now)
+
+    def _tell(
+        self, health: CameraHealth, sighting: Sighting | None, picture: LivePicture | None, now: float
+    ) -> Outcome:
+        self._told = now
+        self._seq += 1
+        health = self._looked_at(health, sighting, now)
+        fault = self._fault_since is not None and now - self._fault_since >= FAULT_AFTER_S
+        if self._decision is None:
+            reading = self._without_model(health, fault, now)
+            return Outcome(reading, None, None)
+        seen = Observation(
+            health.state,
+            verdict=sighting.verdict if sighting else None,
+            frame_at=sighting.arrived if sighting else None,
+            fault=fault,
+        )
+        self._decision = step(self._decision, seen, now, self._config.decision)
+        return Outcome(
+            self._reading(self._decision, health, now), picture, sighting.seconds if sighting else None
+        )
+
+    def _looked_at(self, health: CameraHealth, sighting: Sighting | None, now: float) -> CameraHealth:
+        """The health with what the picture itself says: a camera that sends nonsense is not LIVE."""
+        if health.state != "LIVE":
+            self._pictures.interrupt()
+            self._bad = ("", now)
+            return health
+        if sighting is not None:
+            kind = self._pictures.see(sighting.quality, sighting.luma, sighting.arrived)
+            if kind != self._bad[0]:
+                self._bad = (kind, now)
+        kind, since = self._bad
+        if not kind:
+            return health
+        return replace(
+            health,
+            state="BAD_PICTURE",
+            detail=kind,
+            message=ADVICE[kind],
+            since=self._clocks.wall() - (now - since),
+        )
+
+    def _reading(self, decision: Decision, health: CameraHealth, now: float) -> Reading:
+        wall, newest, model = self._clocks.wall(), self._newest, self._judge.model
+        verdict = newest.verdict if newest else None
+        return Reading(
+            camera=self._named.name,
+            seq=self._seq,
+            at=wall,
+            classes=decision.classes,
+            state=decision.state,
+            reason=decision.reason,
+            confidence=decision.confidence,
+            since=wall - (now - decision.since),
+            health=health,
+            model_id=model.model_id if model else "",
+            probabilities=decision.probabilities if decision.state is not None else (),
+            raw=verdict.probabilities if verdict else (),
+            unfamiliarity=verdict.unfamiliarity if verdict else 0.0,
+            trend=decision.trend,
+            frame_at=newest.at if newest else None,
+            frame_age=now - newest.arrived if newest else None,
+            regions=newest.regions if newest else (),
+            bed_edge=newest.bed_edge if newest else None,
+        )
+
+    def _without_model(self, health: CameraHealth, fault: bool, now: float) -> Reading:
+        wall = self._clocks.wall()
+        return Reading(
+            camera=self._named.name,
+            seq=self._seq,
+            at=wall,
+            classes=(),
+            state=None,
+            reason="model_fault" if fault else "starting",
+            confidence=0.0,
+            since=wall,
+            health=health,
+            model_id="",
+        )
