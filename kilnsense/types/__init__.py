@@ -21,6 +21,7 @@ from kilnsense.types.live import (
     Span,
     StoredPicture,
 )
+from kilnsense.types.moment import Moment
 from kilnsense.types.picture import QUALITY_FLAGS, Failure, Frame, Quality
 from kilnsense.types.region import Region, Segmentation
 from kilnsense.types.verdict import VERDICT_REASONS, Record, Verdict
@@ -43,6 +44,7 @@ __all__ = [
     "Failure",
     "Features",
     "Frame",
+    "Moment",
     "Quality",
     "Reading",
     "Record",
