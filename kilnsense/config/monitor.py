@@ -42,6 +42,7 @@ class DecisionConfig(Section):
     leave: Share = Field(0.6, description="filtered probability below which it is withdrawn")
     settle_s: float = Field(10.0, ge=0, description="of good frames before a state is published again")
     bad_s: float = Field(3.0, ge=0, description="of unfamiliar or bad frames before UNKNOWN is published")
+    stale_s: Positive = Field(5.0, description="without a judged frame before UNKNOWN is published")
     trend_s: Positive = Field(600.0, description="seconds over which a drift is judged")
 
     @model_validator(mode="after")
