@@ -32,6 +32,10 @@ class Heard:
         age = self.reading.frame_age
         return None if age is None else age + self.waited
 
+    def withdrawn(self) -> "Heard":
+        """The same without a state, because from now on nobody watches."""
+        return self if self.stale else Heard(withdraw(self.reading, self.waited), self.waited, True)
+
 
 def withdraw(reading: Reading, after: float) -> Reading:
     """What is to be said instead, if no newer reading came for so many seconds."""
