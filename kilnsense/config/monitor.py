@@ -121,6 +121,7 @@ class WebhookConfig(Section):
     url: str = Field(pattern=r"^https?://")
     secret_file: str = Field("", description="file with a secret that signs every request")
     timeout_s: Positive = 5.0
+    outbox_rows: Count = Field(100_000, description="kept while nobody answers; then the oldest go")
 
 
 class LinksConfig(Section):
@@ -131,6 +132,9 @@ class LinksConfig(Section):
     webhook: WebhookConfig | None = None
     metrics: bool = Field(True, description="/metrics for Prometheus on the dashboard's address")
     files: tuple[Literal["csv", "jsonl"], ...] = Field((), description="readings are appended to these")
+    stale_s: Positive = Field(
+        5.0, description="without a new reading a camera's state is withdrawn on every link"
+    )
 
 
 class MonitorConfig(Section):

@@ -20,6 +20,7 @@ USED_BY = {
     "train": "demo, train, study, compare",
     "search": "study --search",
     "parquet": "label --format parquet",
+    "plant": "monitor",
     "dev": "make test",
 }
 """Which verbs need what an extra brings."""
