@@ -42,8 +42,9 @@ def review(
     from kilnsense.record.review_log import Signature, open_log, plain, read_reviewed, write_manifest
     from kilnsense.record.review_queue import parse_share, queue
     from kilnsense.record.store import FILE, open_store
+    from kilnsense.web.guard import Pass, new_keys
     from kilnsense.web.review import Review, review_app
-    from kilnsense.web.serve import check_host, serve
+    from kilnsense.web.serve import Site, check_host, serve
     from kilnsense.web.viewer import Viewer
 
     check_host(host, lan=insecure_lan)
@@ -60,17 +61,18 @@ def review(
         )
     viewer = Viewer(bundle, root)
 
-    def ready(address: str) -> None:
+    def ready(known: Pass) -> None:
         people().print(f"{len(places)} pictures to review; Ctrl-C ends it. Open:")
-        sys.stderr.write(f"{address}\n")  # also under --quiet: without it nobody gets in
+        sys.stderr.write(f"{known.address}\n")  # also under --quiet: without it nobody gets in
         if not no_browser:
-            webbrowser.open(address)
+            webbrowser.open(known.address)
 
     with open_log(run, Signature(reviewer or _user(), bundle.model_id)) as log:
         title = run.absolute().name
         page = Review(title, run / FILE, tuple(facts["classes"]), places, log, viewer)
         try:
-            serve(lambda known, hosts: review_app(page, known, hosts), host=host, port=port, ready=ready)
+            site = Site("review", new_keys(), host, port)
+            serve(lambda known, hosts: review_app(page, known, hosts), site, ready=ready)
         except KeyboardInterrupt:  # the way to end it
             people().print("ended")
     labels, manifest = read_reviewed(run), log.path.with_name("manifest.csv")

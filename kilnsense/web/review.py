@@ -1,9 +1,8 @@
 """The page of a review: the pictures of a queue one by one, and what people say of them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,16 +18,17 @@ from kilnsense.errors import ImageError, StorageError
 from kilnsense.record.review_log import Line, ReviewLog, plain
 from kilnsense.record.review_queue import Place, flags, probabilities, rows_of
 from kilnsense.record.store import Row, open_store
-from kilnsense.web.guard import Guard, Pass
+from kilnsense.web.fixed import fixed_routes
+from kilnsense.web.guard import Pass, guarded
 from kilnsense.web.viewer import Viewer
 
 STATIC = {
-    "/": ("review.html", "text/html; charset=utf-8"),
-    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
-    "/review.css": ("review.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/": "review.html",
+    "/review.js": "review.js",
+    "/review.css": "review.css",
+    "/icon.svg": "icon.svg",
 }
-"""The fixed files of the page: address to name and type."""
+"""The fixed files of the page, by address."""
 
 REASONS = {
     "accepted": "named with enough certainty",
@@ -77,9 +75,8 @@ def review_app(review: Review, known: Pass, hosts: Sequence[str]) -> Starlette:
         hosts: names under which the page may be asked for.
     """
     page = _Page(review)
-    fixed = [Route(address, _fixed(*file)) for address, file in STATIC.items()]
     routes = [
-        *fixed,
+        *fixed_routes(STATIC),
         Route("/queue", page.queue),
         Route("/places/{place:int}", page.place),
         Route("/places/{place:int}/picture.jpg", page.picture),
@@ -88,8 +85,7 @@ def review_app(review: Review, known: Pass, hosts: Sequence[str]) -> Starlette:
         Route("/places/{place:int}/label", page.label, methods=["POST"]),
         Route("/undo", page.undo, methods=["POST"]),
     ]
-    named = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
-    return Starlette(routes=routes, middleware=[named, Middleware(Guard, known)])
+    return guarded(routes, known, hosts)
 
 
 class _Page:
@@ -199,12 +195,3 @@ def _in_words(row: Row, classes: Sequence[str]) -> Mapping[str, Any]:
         "probabilities": list(shares),
         "unfamiliarity": row.unfamiliarity,
     }
-
-
-def _fixed(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
-    data = resources.files("kilnsense.web").joinpath("static", name).read_bytes()
-
-    async def answer(_: Request) -> Response:
-        return Response(data, media_type=kind)
-
-    return answer

@@ -4,8 +4,8 @@ import pytest
 from starlette.applications import Starlette
 
 from kilnsense.errors import ConfigError, SourceError
-from kilnsense.web.guard import new_pass
-from kilnsense.web.serve import check_host, serve
+from kilnsense.web.guard import make_pass, new_keys
+from kilnsense.web.serve import Site, check_host, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -30,13 +30,14 @@ def test_with_the_flag_one_address_of_the_network_is_let_pass() -> None:
 def test_a_taken_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
+        site = Site("review", new_keys(), "127.0.0.1", port)
         with pytest.raises(SourceError, match=f"--port {port}: cannot be served .*choose another port"):
-            serve(lambda *_: Starlette(), host="127.0.0.1", port=port, ready=pytest.fail)
+            serve(lambda *_: Starlette(), site, ready=pytest.fail)
 
 
 def test_a_pass_is_new_each_time_and_long() -> None:
-    first, second = (new_pass(("127.0.0.1",), 8322) for _ in range(2))
+    first, second = (make_pass("review", new_keys(), ("127.0.0.1",), 8322) for _ in range(2))
     assert first.token != second.token
     assert len(first.token) >= 40
     assert first.origins == {"http://127.0.0.1:8322"}
-    assert first.cookie != new_pass(("127.0.0.1",), 8323).cookie
+    assert first.cookie != make_pass("review", new_keys(), ("127.0.0.1",), 8323).cookie
