@@ -1,12 +1,13 @@
 """The name of a process as the tools of the system show it."""
 
 from contextlib import suppress
+from pathlib import Path
 
 MOST_LETTERS = 15
 """More the system cuts off."""
 
 
 def name_process(name: str) -> None:
-    """Makes `top`, `ps` and `pgrep` call this process so; where the system has no such thing, nothing happens."""
-    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - no file of ours
-        file.write(name[:MOST_LETTERS])
+    """Makes `top`, `ps` and `pgrep` call this process so; nothing happens on a system without such names."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name[:MOST_LETTERS], encoding="ascii", errors="replace")

@@ -2,7 +2,7 @@
 
     python pipelines/live_monitor.py --bundle runs/demo/bundle --source sim:plant --seconds 60
 
-Every change of what would be published is a line. `kilnsense monitor` does the same in processes that may die.
+Every change of what would be published is a line; `kilnsense monitor` does it in processes that may die.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from kilnsense.types import UNKNOWN, Frame
 
 
 def main() -> None:
+    """Watches until it is ended."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--source", required=True)

@@ -72,10 +72,16 @@ def schema(
     kind: Annotated[Kind, typer.Option("--of", help="Of what.")] = Kind.model,
 ) -> None:
     """Print the JSON schema of a configuration, for editors."""
+    from pydantic import BaseModel
+
     from kilnsense.config import Config, MonitorConfig, StudyConfig
 
-    model = {Kind.model: Config, Kind.study: StudyConfig, Kind.monitor: MonitorConfig}[kind]
-    sys.stdout.write(json.dumps(model.model_json_schema(), indent=2) + "\n")
+    models: dict[Kind, type[BaseModel]] = {
+        Kind.model: Config,
+        Kind.study: StudyConfig,
+        Kind.monitor: MonitorConfig,
+    }
+    sys.stdout.write(json.dumps(models[kind].model_json_schema(), indent=2) + "\n")
 
 
 def _load(path: Path | None, settings: "Sequence[str]") -> "Config | StudyConfig | MonitorConfig":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kilnsense.cli.options import AsJson, Settings
-from kilnsense.cli.output import emit_json, people
+from kilnsense.cli.output import people
 from kilnsense.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -107,5 +107,6 @@ def _config(path: Path | None, given: "Mapping[str, object]", settings: "Sequenc
         alone = [key for key in ("source", "name") if key in named]
         if alone and len(cameras) > 1:
             raise ConfigError(f"--{alone[0]}: is of one camera, {path} has {len(cameras)}; change the file")
-        values["cameras"] = [{**camera, **named} if isinstance(camera, dict) else camera for camera in cameras]
+        # What is no mapping stays as it is: checking says so.
+        values["cameras"] = [{**each, **named} if isinstance(each, dict) else each for each in cameras]
     return check_monitor(values, settings, origin=str(path))

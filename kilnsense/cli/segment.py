@@ -9,7 +9,7 @@ import typer
 from kilnsense.cli.options import AsJson, Overwrite, Settings
 from kilnsense.cli.output import emit_json, now, people, show_table, track
 from kilnsense.cli.runs import run_folder, write_run
-from kilnsense.errors import ConfigError, ImageError, InputError, StorageError
+from kilnsense.errors import ConfigError, ImageError, InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -75,9 +75,7 @@ def _first(
             sleep(0.05)
 
 
-def _followed(
-    camera: Camera, clock: Callable[[], float], sleep: Callable[[float], None]
-) -> CameraHealth:
+def _followed(camera: Camera, clock: Callable[[], float], sleep: Callable[[float], None]) -> CameraHealth:
     until = clock() + LOOK_S
     while True:
         health = camera.poll(clock())

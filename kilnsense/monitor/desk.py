@@ -1,31 +1,43 @@
-"""The alarm desk: the state machine of all alarms behind one lock, with its journal, its board and its links."""
+"""The alarm desk: the machine of all alarms behind one lock, with those who hear of every event."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kilnsense.live.alarms import Alarms
 from kilnsense.live.board import Board
 from kilnsense.monitor.watch import Clocks
 from kilnsense.types import AlarmEvent, Moment, Reading
 
+Journal = Callable[[Sequence[AlarmEvent], Mapping[str, Any]], bool]
+"""Keeps events together with what the alarms must remember; whether it could."""
+
 Hear = Callable[[AlarmEvent], None]
-"""Takes one line of the journal; it must not block for long."""
+"""Takes one event; it must not block for long, and not call the desk."""
 
 
 class Desk:
     """Alarms for many threads: cameras report, people answer, and everybody who wants to hears of it.
 
     Args:
-        alarms: the state machine; from here on nobody else calls it.
+        alarms: the machine; from here on nobody else calls it.
         board: shows the alarms.
-        hear: are told of every event in order, the journal first.
+        journal: keeps every event before anybody hears of it.
+        hear: are told of every event, in order.
         clocks: the time.
     """
 
-    def __init__(self, alarms: Alarms, board: Board, hear: Sequence[Hear], *, clocks: Clocks) -> None:
-        self._alarms, self._board, self._hear, self._clocks = alarms, board, tuple(hear), clocks
-        self._lock = threading.RLock()  # who hears of an event may report a fault
-        board.post(alarms.statuses())
+    def __init__(
+        self, alarms: Alarms, board: Board, journal: Journal, hear: Sequence[Hear], *, clocks: Clocks
+    ) -> None:
+        self._alarms, self._board, self._journal = alarms, board, journal
+        self._hear, self._clocks = tuple(hear), clocks
+        self._lock = threading.Lock()
+
+    def restore(self, memory: Mapping[str, Any] | None) -> None:
+        """Goes on from what the journal kept; None: there is nothing. Call it first."""
+        self._do(lambda now: self._alarms.restore(memory, now) if memory is not None else [])
+        self._board.post(self._alarms.statuses())
 
     def observe(self, reading: Reading) -> None:
         """A camera has a new reading."""
@@ -39,10 +51,6 @@ class Desk:
         """Time has passed."""
         self._do(self._alarms.tick)
 
-    def tell(self, events: Sequence[AlarmEvent]) -> None:
-        """Events that happened outside, such as at a restart."""
-        self._do(lambda _: list(events))
-
     def acknowledge(self, alarm: str, *, user: str) -> None:
         """See `live.board.AlarmDesk`."""
         self._do(lambda now: self._alarms.acknowledge(alarm, user, now))
@@ -55,18 +63,18 @@ class Desk:
         """See `live.board.AlarmDesk`."""
         self._do(lambda now: self._alarms.unshelve(alarm, user, now))
 
-    def memory(self) -> dict[str, object]:
-        """What must outlast a restart, as plain values for JSON."""
+    def note(self) -> None:
+        """Keeps how far the delays have run, for a restart."""
         with self._lock:
-            return self._alarms.to_memory()
+            self._journal([], self._alarms.to_memory())
 
     def _do(self, act: Callable[[Moment], list[AlarmEvent]]) -> None:
         with self._lock:
-            now = Moment(self._clocks.wall(), self._clocks.monotonic())
-            events = act(now)
+            events = act(Moment(self._clocks.wall(), self._clocks.monotonic()))
             if not events:
                 return
+            self._journal(events, self._alarms.to_memory())
+            self._board.post(self._alarms.statuses())
             for event in events:
                 for hear in self._hear:
                     hear(event)
-            self._board.post(self._alarms.statuses())

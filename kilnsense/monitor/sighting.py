@@ -64,7 +64,9 @@ class Sighting:
     seconds: float
 
 
-def sight_of(taken: SharedPicture, recogniser: Recogniser, orders: JudgeOrders, *, pictures: bool) -> Sighting:
+def sight_of(
+    taken: SharedPicture, recogniser: Recogniser, orders: JudgeOrders, *, pictures: bool
+) -> Sighting:
     """Judges one frame of a camera.
 
     Args:
@@ -114,4 +116,4 @@ def _bed_edge(segmentation: Segmentation, bed: str) -> float | None:
     rows, _ = np.nonzero(segmentation.labels == segmentation.names.index(bed))
     if len(rows) == 0:
         return None
-    return 1.0 - float(np.percentile(rows, 2)) / segmentation.labels.shape[0]
+    return float(1.0 - np.percentile(rows, 2) / segmentation.labels.shape[0])

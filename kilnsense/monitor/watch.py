@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kilnsense.config import CameraConfig, MonitorConfig
+from kilnsense.errors import InputError
 from kilnsense.live.board import LivePicture
 from kilnsense.live.capture import Camera
 from kilnsense.live.decision import Decision, Observation, begin, resume, step, to_plain
@@ -22,6 +24,15 @@ IDLE_S = 1.0
 
 FAULT_AFTER_S = 5.0
 """A process that died is back before that; only a longer absence is a fault of the model."""
+
+PICTURE_FAULTS = {
+    "frozen": "the picture stands still: restart the camera or its encoder",
+    "dark": "the picture is dark: look whether the kiln is off, the shutter closed or the glass covered",
+    "over_exposed": "the picture is over-exposed: lower the exposure, or look at the iris and the filter",
+    "blurred": "the picture is blurred: look at the focus, and whether the camera was moved",
+    "dusted": "nothing but dust is seen: look at the purge air and clean the glass",
+}
+"""What to do about a bad picture."""
 
 PICTURE_S = 0.4
 """Least time between two pictures for the page."""
@@ -74,7 +85,7 @@ class Watch:
         self._camera.start()
         orders = JudgeOrders(camera.name, Path(camera.bundle), self._camera.memory, camera.clock, camera.bed)
         self._judge = Judge(orders, clock=self._clocks.monotonic)
-        self._pictures = PictureWatch(config.capture.frozen_s, memory=memory.get("pictures"))
+        self._pictures = _picture_watch(config.capture.frozen_s, memory.get("pictures"))
         self._decision: Decision | None = None
         self._newest: Sighting | None = None
         self._shown = self._seq = 0
@@ -100,7 +111,7 @@ class Watch:
 
     def memory(self) -> dict[str, object]:
         """What should outlast a restart, as plain values for JSON."""
-        kept: dict[str, object] = {"pictures": self._pictures.memory()}
+        kept: dict[str, object] = {"pictures": self._pictures.usual()}
         if self._decision is not None:
             kept["decision"] = to_plain(self._decision, self._clocks.wall())
         return kept
@@ -160,8 +171,7 @@ class Watch:
         health = self._looked_at(health, sighting, now)
         fault = self._fault_since is not None and now - self._fault_since >= FAULT_AFTER_S
         if self._decision is None:
-            reading = self._without_model(health, fault, now)
-            return Outcome(reading, None, None)
+            return Outcome(self._without_model(health, fault=fault), None, None)
         seen = Observation(
             health.state,
             verdict=sighting.verdict if sighting else None,
@@ -176,7 +186,6 @@ class Watch:
     def _looked_at(self, health: CameraHealth, sighting: Sighting | None, now: float) -> CameraHealth:
         """The health with what the picture itself says: a camera that sends nonsense is not LIVE."""
         if health.state != "LIVE":
-            self._pictures.interrupt()
             self._bad = ("", now)
             return health
         if sighting is not None:
@@ -190,7 +199,7 @@ class Watch:
             health,
             state="BAD_PICTURE",
             detail=kind,
-            message=ADVICE[kind],
+            message=PICTURE_FAULTS[kind],
             since=self._clocks.wall() - (now - since),
         )
 
@@ -218,7 +227,7 @@ class Watch:
             bed_edge=newest.bed_edge if newest else None,
         )
 
-    def _without_model(self, health: CameraHealth, fault: bool, now: float) -> Reading:
+    def _without_model(self, health: CameraHealth, *, fault: bool) -> Reading:
         wall = self._clocks.wall()
         return Reading(
             camera=self._named.name,
@@ -232,3 +241,11 @@ class Watch:
             health=health,
             model_id="",
         )
+
+
+def _picture_watch(frozen_s: float, usual: object) -> PictureWatch:
+    """With what was learnt before a restart; what cannot be used is learnt anew within a minute."""
+    if isinstance(usual, Mapping):
+        with suppress(InputError, TypeError):
+            return PictureWatch(frozen_s, usual=usual)
+    return PictureWatch(frozen_s)
