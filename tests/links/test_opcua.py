@@ -173,7 +173,7 @@ def test_a_subscriber_is_told_of_a_change(running: Running) -> None:
         def __init__(self) -> None:
             self.heard: list[object] = []
 
-        def datachange_notification(self, node, value, data) -> None:  # type: ignore[no-untyped-def]
+        def datachange_notification(self, _node, value, _data) -> None:  # type: ignore[no-untyped-def]
             self.heard.append(value)
 
     async def watch(client: Client) -> list[object]:
