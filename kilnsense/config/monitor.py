@@ -156,3 +156,14 @@ class MonitorConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: got the names {', '.join(names)}, allowed: each name once")
         return self
+
+    @model_validator(mode="after")
+    def _decisions_in_time(self) -> "MonitorConfig":
+        least = 2.0 / self.decision.stale_s
+        for camera in self.cameras:
+            if camera.rate < least:
+                raise ValueError(
+                    f"cameras: {camera.name} has rate {camera.rate:g}, allowed: {least:g} and up, two decisions "
+                    f"within decision.stale_s ({self.decision.stale_s:g} s); raise one of them"
+                )
+        return self

@@ -1,6 +1,6 @@
 """The forward filter against slow sums over all paths, and what must hold for any numbers."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_filter_equals_the_sum_over_all_paths(classes: int) -> None:
     ends = np.zeros(classes)
     for path in product(range(classes), repeat=6):
         weight = start[path[0]]
-        for number, (before, after) in enumerate(zip(path, path[1:], strict=False)):
+        for number, (before, after) in enumerate(pairwise(path)):
             likely = max(frames[number, after], LEAST) / prior[after]
             weight *= moves[number][before, after] * likely ** powers[number]
         ends[path[-1]] += weight

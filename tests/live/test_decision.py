@@ -156,6 +156,15 @@ def test_a_fault_of_the_model_comes_before_all() -> None:
     assert decision.reason == "model_fault"
 
 
+def test_after_a_fault_frames_must_settle_again(burning_over: Decision) -> None:
+    now = burning_over.at + 0.5
+    decision = step(burning_over, Observation("LIVE", SURE["over"], now, fault=True), now, CONFIG)
+    assert (decision.state, decision.reason) == (None, "model_fault")
+    decision = watch(decision, SURE["over"], CONFIG.settle_s)
+    assert (decision.state, decision.reason) == (None, "starting")
+    assert watch(decision, SURE["over"], 0.5).state == "over"
+
+
 def test_no_frames_end_a_state(burning_over: Decision) -> None:
     decision = wait(burning_over, "LIVE", 5)
     assert decision.state == "over"
@@ -169,6 +178,7 @@ def test_an_old_frame_again_is_no_frame(burning_over: Decision) -> None:
         decision = step(decision, live(SURE["over"], at), at + second, CONFIG)
     assert decision.reason == "stale"
     assert decision.probabilities == pytest.approx(wait(burning_over, "LIVE", 6).probabilities)
+    assert decision.bins == burning_over.bins
 
 
 @pytest.mark.parametrize(("poor", "reason"), [(UNFAMILIAR, "unfamiliar"), (BAD, "bad_picture")])
