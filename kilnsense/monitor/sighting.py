@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilnsense.image.encode import reduce_width, to_jpeg
-from kilnsense.live.picture import small_luma
+from kilnsense.image.roi import roi_mask
+from kilnsense.image.still import small_luma
 from kilnsense.live.shared_frame import SharedPicture
-from kilnsense.recogniser import Recogniser, Sight, judge, judged_mask, look
+from kilnsense.recogniser import Recogniser, Sight, judge, look
 from kilnsense.segment.overlay import named_overlay
 from kilnsense.types import Frame, Quality, Region, Segmentation, Verdict
 
@@ -93,12 +94,19 @@ def sight_of(
         verdict=verdict,
         quality=sight.quality,
         regions=sight.regions,
-        luma=small_luma(frame, judged_mask(frame, config), clock=orders.clock),
+        luma=small_luma(frame, _still_mask(frame, recogniser, orders)),
         bed_edge=_bed_edge(sight.segmentation, orders.bed),
         plain=plain,
         overlay=overlay,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _still_mask(frame: Frame, recogniser: Recogniser, orders: JudgeOrders) -> NDArray[np.bool_]:
+    """The judged pixels without the burnt-in clock."""
+    image, (height, width) = recogniser.config.image, frame.pixels.shape[:2]
+    clock = (orders.clock,) if orders.clock else ()
+    return roi_mask(height, width, roi=image.roi, exclude=(*image.exclude, *clock))
 
 
 def _drawn(shown: Frame, sight: Sight) -> NDArray[np.uint8]:

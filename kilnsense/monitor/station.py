@@ -1,17 +1,22 @@
 """The station: every camera under watch in a thread of its own, one desk, one history, the links and the page."""
 
+import json
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
+from starlette.applications import Starlette
+
 from kilnsense.bundle import identify_bundle
 from kilnsense.config import CameraConfig, MonitorConfig
-from kilnsense.links.link import Link, Station
-from kilnsense.links.metrics import Metrics
+from kilnsense.errors import StorageError
+from kilnsense.links.link import Link
+from kilnsense.links.metrics import Tallies, metrics_text
+from kilnsense.links.newest import Heard
 from kilnsense.links.open import open_links
 from kilnsense.links.payload import encoded, state_payload
 from kilnsense.live.alarms import Alarms
@@ -19,18 +24,22 @@ from kilnsense.live.board import Board
 from kilnsense.monitor.desk import Desk
 from kilnsense.monitor.keeper import Keeper
 from kilnsense.monitor.watch import Clocks, Outcome, Watch
-from kilnsense.record.history import open_history
+from kilnsense.record.history import HistoryWriter
+from kilnsense.record.publish import publish
 from kilnsense.types import Moment
 from kilnsense.web.dashboard import DOORS, DashboardOptions, dashboard_app
 from kilnsense.web.guard import Pass
 from kilnsense.web.keys import kept_keys
 from kilnsense.web.serve import Site, check_web, serve
 
-KEY_FILE = "page.key"
-PAGE = "dashboard"
+PAGE, KEY_FILE = "monitor", "page.key"
 TICK_S = 1.0
+NOTE_S = 10.0
+"""Between two notes of what must outlast a kill."""
 
-Publish = Callable[[Outcome], None]
+TIDY_S = 60.0
+PATIENCE_S = 10.0
+"""For the threads to end."""
 
 
 def run_station(
@@ -52,35 +61,154 @@ def run_station(
         KilnsenseError: a bundle, the history, a link or the page cannot be opened.
     """
     check_web(config.web)
-    clocks = Clocks()
     classes = {camera.name: identify_bundle(Path(camera.bundle))[1] for camera in config.cameras}
     folder = Path(config.history.folder)
-    board = Board(config.site, list(classes))
     with ExitStack() as stack:
-        history = stack.enter_context(closing(open_history(folder, config.history)))
-        links = open_links(config.links, Station(config.site, folder, classes))
+        history = stack.enter_context(HistoryWriter(folder, config.history))
+        links = open_links(config.links, site=config.site, folder=folder, cameras=classes)
         for link in links.values():
             stack.callback(link.close)
-        now = Moment(clocks.wall(), clocks.monotonic())
-        alarms, metrics = Alarms(config.alarms, classes, now), Metrics(board)
-        keeper = Keeper(history, config.history)
-        hear = (keeper.alarm, metrics.alarm, *(link.alarm for link in links.values()))
-        desk = Desk(alarms, board, hear, clocks=clocks)
-        desk.tell(alarms.restore(history.alarm_memory(), now))
-        publish = _publisher(board, desk, keeper, metrics, links, tell)
-        stack.callback(lambda: keeper.remember_alarms(desk.memory()))
+        floor = Floor(config, classes, history, links, tell)
         threads = [
-            threading.Thread(
-                target=_watch, args=(camera, config, keeper, publish, stop), name=camera.name, daemon=True
-            )
+            threading.Thread(target=floor.watch, args=(camera, stop), name=camera.name)
             for camera in config.cameras
         ]
-        threads.append(threading.Thread(target=_tick, args=(desk, keeper, stop), name="tick", daemon=True))
+        threads.append(threading.Thread(target=floor.mind, args=(stop,), name="mind"))
         for thread in threads:
             thread.start()
         try:
-            _serve(config, board, desk, history, metrics, stop, ready)
+            floor.serve(ready, stop)
         finally:
             stop.set()
             for thread in threads:
-                thread.join(10.0)
+                thread.join(PATIENCE_S)
+            floor.desk.note()
+
+
+class Floor:
+    """What the threads of a station share.
+
+    Args:
+        config: of the monitor.
+        classes: name of each camera -> its burning states.
+        history: the writer.
+        links: to the plant, by name.
+        tell: as in `run_station`.
+    """
+
+    def __init__(
+        self,
+        config: MonitorConfig,
+        classes: Mapping[str, tuple[str, ...]],
+        history: HistoryWriter,
+        links: Mapping[str, Link],
+        tell: TextIO | None,
+    ) -> None:
+        self._config, self._history, self._links, self._tell = config, history, links, tell
+        self._clocks = Clocks()
+        self._board = Board(config.site, list(classes))
+        self._keeper = Keeper(history, every_s=config.history.picture_every_s)
+        self._tallies = Tallies(classes, stale_s=config.links.stale_s)
+        self._hearers: tuple[Link, ...] = (*links.values(), self._tallies)
+        alarms = Alarms(config.alarms, classes, Moment(self._clocks.wall(), self._clocks.monotonic()))
+        hear = (self._keeper.alarm, *(link.alarm for link in self._hearers))
+        self.desk = Desk(alarms, self._board, history.add_alarms, hear, clocks=self._clocks)
+        self.desk.restore(history.past.alarm_memory())
+        self._said = threading.Lock()
+
+    def watch(self, camera: CameraConfig, stop: threading.Event) -> None:
+        """The life of a camera's thread. A fault of the program ends the station, which is started again."""
+        note = Path(self._config.history.folder) / f"watch-{camera.name}.json"
+        try:
+            watch = Watch(camera, self._config, memory=_read(note), clocks=self._clocks)
+            try:
+                noted = self._clocks.monotonic()
+                while not stop.is_set():
+                    outcome = watch.turn()
+                    now = self._clocks.monotonic()
+                    if outcome is not None:
+                        self._publish(outcome, now)
+                    if now - noted >= NOTE_S:
+                        noted = now
+                        _write(note, watch.memory())
+                _write(note, watch.memory())
+            finally:
+                watch.close()
+        except Exception:  # noqa: BLE001 - whatever it is: a screen that stands still must not look alive
+            sys.stderr.write(f"kilnsense: camera {camera.name}: {traceback.format_exc()}")
+            stop.set()
+
+    def mind(self, stop: threading.Event) -> None:
+        """The life of the thread that lets time pass: delays, storage, and what must be kept."""
+        tidied = noted = 0.0
+        troubles = dict.fromkeys(self._links, "")
+        while not stop.wait(TICK_S):
+            now = self._clocks.monotonic()
+            trouble = self._history.trouble
+            self.desk.fault(bool(trouble), trouble)
+            self.desk.tick()
+            for name, link in self._links.items():
+                if (said := link.trouble()) != troubles[name]:
+                    troubles[name] = said
+                    sys.stderr.write(f"kilnsense: {name}: {said or 'works again'}\n")
+            if now - noted >= NOTE_S:
+                noted = now
+                self.desk.note()
+            if now - tidied >= TIDY_S:
+                tidied = now
+                self._history.tidy()
+
+    def serve(self, ready: Callable[[str], None], stop: threading.Event) -> None:
+        """Serves the page until `stop` is set. Raises SourceError, ConfigError, StorageError."""
+        web = self._config.web
+        keys = kept_keys(Path(web.token_file or Path(self._config.history.folder) / KEY_FILE))
+        site = Site(PAGE, keys, web.host, web.port, web.certificate, web.key, doors=DOORS)
+        options = DashboardOptions(
+            metrics=self._metrics if self._config.links.metrics else None,
+            longest_shelf_s=self._config.alarms.longest_shelf_s,
+        )
+
+        def make(known: Pass, hosts: tuple[str, ...]) -> Starlette:
+            return dashboard_app(
+                self._board, self.desk, self._history.past, known, hosts, stop=stop, options=options
+            )
+
+        serve(make, site, ready=lambda known: ready(known.address), stop=stop)
+
+    def _metrics(self) -> str:
+        folder = Path(self._config.history.folder)
+        return metrics_text(self._tallies, self._board.alarms(), self._links, folder=folder)
+
+    def _publish(self, outcome: Outcome, now: float) -> None:
+        reading = outcome.reading
+        self._board.publish(reading)
+        if outcome.picture is not None:
+            self._board.show(reading.camera, outcome.picture)
+        self.desk.observe(reading)
+        self._history.add(reading)
+        self._keeper.take(outcome, now)
+        for link in self._hearers:
+            link.reading(reading)
+        if outcome.seconds is not None:
+            self._tallies.inferred(reading.camera, outcome.seconds)
+        if self._tell is not None:
+            heard = Heard(reading, 0.0, stale=False)
+            with self._said:
+                self._tell.write(encoded(state_payload(heard, site=self._config.site)) + "\n")
+                self._tell.flush()
+
+
+def _read(note: Path) -> dict[str, object]:
+    """What a watch knew before a restart; nothing where it cannot be read: it is learnt anew."""
+    try:
+        values = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _write(note: Path, memory: Mapping[str, object]) -> None:
+    try:
+        publish(note, [json.dumps(memory, allow_nan=False).encode()])
+    except StorageError:
+        return  # the history meets the same disk, and raises the alarm
