@@ -9,7 +9,11 @@ from kilnsense.config import load_config, load_study
 from kilnsense.study.plan import plan_trials, trial_config
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").iterdir())
+PLANT = ("alerts.yml", "grafana.json")
+"""For Prometheus and Grafana; tests/links/test_metrics.py reads them."""
+
+FILES = sorted((ROOT / "configs").iterdir())
+CONFIGS = [path for path in FILES if path.name not in PLANT]
 STUDIES = [path for path in CONFIGS if path.name.startswith("study_")]
 MONITORS = [ROOT / "configs" / "monitor.yaml"]
 MODELS = [path for path in CONFIGS if path not in (*STUDIES, *MONITORS)]
@@ -41,14 +45,15 @@ def test_every_trial_of_a_study_can_be_built(path: Path) -> None:
             assert make_encoder(config).views == config.branches.views
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_config_is_used(path: Path) -> None:
-    """Named in the README, the Makefile, a pipeline or a verb; else nobody would notice that it is wrong."""
+    """Named in the README, the Makefile, a pipeline, a verb or a link; else nobody would see it go wrong."""
     places = [
         ROOT / "README.md",
         ROOT / "Makefile",
         *ROOT.glob("pipelines/*"),
         *ROOT.glob("kilnsense/cli/*.py"),
+        *ROOT.glob("kilnsense/links/*.py"),
     ]
     texts = [place.read_text(encoding="utf-8") for place in places if place.is_file()]
     assert any(path.name in text for text in texts), f"configs/{path.name} is named nowhere"
