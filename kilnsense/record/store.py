@@ -12,18 +12,18 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from kilnsense.errors import SourceError, StorageError
+from kilnsense.record.database import connect_reader, connect_writer, create_database, refused
 
 FORMAT = 1
 FILE = "results.sqlite"
 
 _TABLES = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE inputs (number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE rows (
   input INTEGER NOT NULL, part INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, label TEXT,
@@ -145,7 +145,7 @@ class Store:
             with self._connection:
                 yield self._connection
         except sqlite3.Error as error:
-            raise _refused(self.path, error) from error
+            raise refused(self.path, error) from error
 
 
 def create_store(path: Path, facts: Mapping[str, Any]) -> Store:
@@ -156,21 +156,11 @@ def create_store(path: Path, facts: Mapping[str, Any]) -> Store:
     """
     if path.exists():
         raise StorageError(f"{path}: is there already; go on with --resume, or choose another folder")
-    part = path.with_name(f".{path.name}.part")
-    told = {"format": FORMAT, **facts}
+    create_database(path, _TABLES, {"format": FORMAT, **facts})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # of a run that was killed here
-        with closing(sqlite3.connect(part)) as connection:
-            connection.executescript(_TABLES)
-            connection.executemany(
-                "INSERT INTO facts VALUES (?, ?)", [(name, json.dumps(value)) for name, value in told.items()]
-            )
-            connection.commit()
-        part.replace(path)
-        return Store(path, _connect(path))
-    except (OSError, sqlite3.Error) as error:
-        raise _refused(path, error) from error
+        return Store(path, connect_writer(path))
+    except sqlite3.Error as error:
+        raise refused(path, error) from error
 
 
 def open_store(path: Path, *, write: bool = False) -> Store:
@@ -182,10 +172,7 @@ def open_store(path: Path, *, write: bool = False) -> Store:
     if not path.is_file():
         raise SourceError(f"{path}: is not there; give the folder of a run of `kilnsense label`")
     try:
-        if write:
-            connection = _connect(path)
-        else:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = connect_writer(path) if write else connect_reader(path)
         store = Store(path, connection)
         number = store.facts().get("format")
     except sqlite3.Error as error:
@@ -196,14 +183,3 @@ def open_store(path: Path, *, write: bool = False) -> Store:
             f"{path}: format {number}, this kilnsense reads {FORMAT}; install the one that wrote it"
         )
     return store
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    return connection
-
-
-def _refused(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"output {path}: cannot be written ({error}); free space or choose another folder")
