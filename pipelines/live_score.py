@@ -85,6 +85,7 @@ class Score:
         unknown: share of all time without a state.
         right: share of the time with a state, where the truth is sure, in which it is the true one.
         wrong: share of the sure time with a wrong state.
+        blind: share of the frames in which no one could judge the bed (dust, exposure) that have a state.
     """
 
     delays: tuple[float, ...]
@@ -93,6 +94,7 @@ class Score:
     unknown: float
     right: float
     wrong: float
+    blind: float
 
     def flat(self) -> dict[str, float | int | None]:
         """As a row of a table."""
@@ -106,6 +108,7 @@ class Score:
             "unknown": self.unknown,
             "right_when_published": self.right,
             "wrong": self.wrong,
+            "blind": self.blind,
         }
 
 
@@ -120,6 +123,7 @@ def score(days: Sequence[Sequence[Row]], said: Sequence[Words]) -> Score:
     false = sum(false_changes(rows, words) for rows, words in zip(days, said, strict=True))
     pairs = [pair for rows, words in zip(days, said, strict=True) for pair in zip(rows, words, strict=True)]
     sure = [(row.state, word) for row, word in pairs if row.sure]
+    hidden = [word for row, word in pairs if not row.usable]
     named = sum(word is not None for _, word in sure)
     right = sum(state == word for state, word in sure)
     return Score(
@@ -129,6 +133,7 @@ def score(days: Sequence[Sequence[Row]], said: Sequence[Words]) -> Score:
         unknown=sum(word is None for _, word in pairs) / len(pairs),
         right=right / named if named else 0.0,
         wrong=(named - right) / len(sure) if sure else 0.0,
+        blind=sum(word is not None for word in hidden) / max(len(hidden), 1),
     )
 
 

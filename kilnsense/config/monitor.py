@@ -163,7 +163,7 @@ class MonitorConfig(Section):
         for camera in self.cameras:
             if camera.rate < least:
                 raise ValueError(
-                    f"cameras: {camera.name} has rate {camera.rate:g}, allowed: {least:g} and up, two decisions "
-                    f"within decision.stale_s ({self.decision.stale_s:g} s); raise one of them"
+                    f"cameras: {camera.name} has rate {camera.rate:g}, allowed: {least:g} and up, two "
+                    f"decisions within decision.stale_s ({self.decision.stale_s:g} s); raise one of them"
                 )
         return self

@@ -68,13 +68,15 @@ class Sightings:
     """The judged frames since the camera came.
 
     Attributes:
-        frame_at: when the newest arrived.
+        live_since: when the camera came; None: it is not there.
+        frame_at: when the newest arrived; None: none yet.
         good_since: since when familiar frames come, with gaps below `bad_s`.
         poor_since: since when only unfamiliar or bad frames come; None: the newest one is neither.
-        kind: what the newest poor frame is, a value of `POOR`; "": there was none.
-        kind_since: since when poor frames are only of that kind.
+        kind: what is wrong with the newest, a value of `POOR`; "": nothing.
+        kind_since: since when that is wrong and nothing else.
     """
 
+    live_since: float | None = None
     frame_at: float | None = None
     good_since: float | None = None
     poor_since: float | None = None
@@ -138,17 +140,13 @@ def step(
     """
     expect(now >= before.at, "step", f"{now} after {before.at}", "a clock that never runs backwards")
     belief = pass_time(np.array(before.probabilities), dwell_s=config.dwell_s, passed_s=now - before.at)
-    sightings, evidence_at, bins = before.sightings, before.evidence_at, before.bins
-    if seen.fault or seen.camera != "LIVE":
-        sightings = Sightings()
-    elif seen.verdict is not None and seen.frame_at is not None and _is_newer(seen.frame_at, sightings):
-        sightings = _sighted(sightings, seen.verdict, seen.frame_at)
-        if seen.verdict.reason not in POOR:
-            power = _power(evidence_at, seen.frame_at, config.memory_s)
-            belief = weigh(belief, seen.verdict.probabilities, power=power, prior=prior)
-            bins = add(bins, seen.frame_at, seen.verdict.probabilities, trend_s=config.trend_s)
-            evidence_at = seen.frame_at
-    sightings = _broken(sightings, now, config.bad_s)
+    evidence_at, bins = before.evidence_at, before.bins
+    fresh = _fresh(seen, before)
+    if fresh is not None and fresh.verdict.reason not in POOR:
+        shown, power = fresh.verdict.probabilities, _power(evidence_at, fresh.at, config.memory_s)
+        belief = weigh(belief, shown, power=power, prior=prior)
+        bins, evidence_at = add(bins, fresh.at, shown, trend_s=config.trend_s), fresh.at
+    sightings = _sighted(before.sightings, seen, fresh, now, config)
     reason = _hindrance(before, seen, sightings, now, config)
     state = None if reason else _held(before, belief, config, may_begin=sightings.poor_since is None)
     if state is None:
@@ -168,37 +166,60 @@ def step(
     )
 
 
-def _is_newer(frame_at: float, sightings: Sightings) -> bool:
-    return sightings.frame_at is None or frame_at > sightings.frame_at
+@dataclass(frozen=True)
+class _Fresh:
+    verdict: Verdict
+    at: float
+
+
+def _fresh(seen: Observation, before: Decision) -> _Fresh | None:
+    """What may count: the verdict on a new frame, of a live camera and a sound model."""
+    if not _is_watching(seen) or seen.verdict is None or seen.frame_at is None:
+        return None
+    if any(
+        old is not None and seen.frame_at <= old for old in (before.evidence_at, before.sightings.frame_at)
+    ):
+        return None
+    return _Fresh(seen.verdict, seen.frame_at)
+
+
+def _is_watching(seen: Observation) -> bool:
+    return seen.camera == "LIVE" and not seen.fault
 
 
 def _power(evidence_at: float | None, frame_at: float, memory_s: float) -> float:
     """How much of a frame is news: in proportion to the time since the one before, at most all of it."""
     if evidence_at is None:
         return 1.0
-    return min(max(frame_at - evidence_at, 0.0) / memory_s, 1.0)
+    return min((frame_at - evidence_at) / memory_s, 1.0)
 
 
-def _sighted(before: Sightings, verdict: Verdict, frame_at: float) -> Sightings:
-    """After one more frame."""
-    kind = POOR.get(verdict.reason, "")
-    if not kind:
-        good_since = frame_at if before.good_since is None else before.good_since
-        return Sightings(frame_at, good_since)
-    return Sightings(
-        frame_at,
-        before.good_since,
-        poor_since=frame_at if before.poor_since is None else before.poor_since,
-        kind=kind,
-        kind_since=before.kind_since if before.kind == kind else frame_at,
-    )
+def _sighted(
+    before: Sightings, seen: Observation, fresh: _Fresh | None, now: float, config: DecisionConfig
+) -> Sightings:
+    """After one more step."""
+    if not _is_watching(seen):
+        return Sightings()
+    after = Sightings(live_since=now) if before.live_since is None else before
+    if fresh is not None:
+        kind = POOR.get(fresh.verdict.reason, "")
+        good_since = fresh.at if after.good_since is None and not kind else after.good_since
+        poor_since = fresh.at if after.poor_since is None else after.poor_since
+        after = replace(
+            after,
+            frame_at=fresh.at,
+            good_since=good_since,
+            poor_since=poor_since if kind else None,
+            kind=kind,
+            kind_since=after.kind_since if kind == after.kind else fresh.at,
+        )
+    poor = after.poor_since is not None and now - after.poor_since >= config.bad_s
+    return replace(after, good_since=None) if poor or _is_stale(after, now, config) else after
 
 
-def _broken(sightings: Sightings, now: float, bad_s: float) -> Sightings:
-    """Poor frames for so long end the stretch of good ones."""
-    if sightings.poor_since is not None and now - sightings.poor_since >= bad_s:
-        return replace(sightings, good_since=None)
-    return sightings
+def _is_stale(sightings: Sightings, now: float, config: DecisionConfig) -> bool:
+    newest = sightings.live_since if sightings.frame_at is None else sightings.frame_at
+    return newest is not None and now - newest > config.stale_s
 
 
 def _hindrance(
@@ -209,9 +230,7 @@ def _hindrance(
         return "model_fault"
     if seen.camera != "LIVE":
         return CAMERA_REASONS[seen.camera]
-    if sightings.frame_at is None:
-        return "starting"
-    if now - sightings.frame_at > config.stale_s:
+    if _is_stale(sightings, now, config):
         return "stale"
     waiting = before.state is None and before.reason != "low_confidence"
     told = before.reason if waiting and before.reason in POOR.values() else ""

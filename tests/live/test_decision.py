@@ -82,6 +82,31 @@ def test_nothing_is_known_at_the_start() -> None:
     assert (later.reason, later.since) == ("starting", 5.0)
 
 
+def test_an_old_frame_after_a_pause_moves_nothing(burning_over: Decision) -> None:
+    paused = wait(burning_over, "CONNECTING", 2)
+    seen = live(SURE["under"], burning_over.at - 60)
+    again = step(paused, seen, paused.at + 1, CONFIG)
+    assert again.bins == burning_over.bins
+    assert again.probabilities == pytest.approx(wait(paused, "LIVE", 1).probabilities)
+
+
+def test_a_live_camera_without_frames_is_stale() -> None:
+    decision = wait(begin(CLASSES, 0.0), "CONNECTING", 30)
+    assert decision.reason == "camera_connecting"
+    decision = wait(decision, "LIVE", 6)
+    assert (decision.reason, decision.since) == ("starting", 31.0)
+    assert wait(decision, "LIVE", 1).reason == "stale"
+
+
+@pytest.mark.parametrize("quiet", [0, 3])
+def test_a_bad_picture_is_the_reason_until_frames_have_settled(burning_over: Decision, quiet: int) -> None:
+    decision = wait(wait(burning_over, "BAD_PICTURE", 20), "LIVE", quiet)
+    for _ in range(20):
+        assert (decision.state, decision.reason) == (None, "bad_picture")
+        decision = watch(decision, SURE["over"], 0.5)
+    assert watch(decision, SURE["over"], 0.5).state == "over"
+
+
 def test_settling_takes_exactly_its_time() -> None:
     decision, began = begin(CLASSES, 0.0), 0.0
     for half in range(1, 60):
@@ -170,6 +195,9 @@ def test_no_frames_end_a_state(burning_over: Decision) -> None:
     assert decision.state == "over"
     decision = wait(decision, "LIVE", 1)
     assert (decision.state, decision.reason) == (None, "stale")
+    decision = watch(decision, SURE["over"], CONFIG.settle_s)
+    assert (decision.state, decision.reason) == (None, "starting")
+    assert watch(decision, SURE["over"], 0.5).state == "over"
 
 
 def test_an_old_frame_again_is_no_frame(burning_over: Decision) -> None:

@@ -78,6 +78,7 @@ def test_a_change_is_found_where_its_word_stands(scores: ModuleType) -> None:
     assert scores.found_after(rows, words("u" * 130), change) is None
     found = scores.score([rows, rows], [late, words("u" * 130)])
     assert (found.delays, found.missed) == ((120.0,), 1)
+    assert found.blind == 0
     assert found.wrong == pytest.approx((10 + 1 + 60) / 240)
 
 
