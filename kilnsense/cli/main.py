@@ -18,6 +18,7 @@ from kilnsense.cli import (
     demo,
     doctor,
     label,
+    monitor,
     review,
     segment,
     simulate,
@@ -44,6 +45,7 @@ app.command("compare")(compare.compare)
 app.command("label")(label.label)
 app.command("review")(review.review)
 app.command("doctor")(doctor.doctor)
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(config.app, name="config")
 app.add_typer(bundle.app, name="bundle")
 

@@ -1,4 +1,4 @@
-"""The station: every camera under watch in a thread of its own, one desk, one history, the links and the page."""
+"""The station: every camera under watch in a thread of its own, one desk, one history, links and page."""
 
 import json
 import sys
