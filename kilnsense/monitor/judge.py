@@ -22,6 +22,7 @@ from kilnsense.errors import KilnsenseError
 from kilnsense.golden import golden_fault, has_references
 from kilnsense.live.shared_frame import SharedFrame
 from kilnsense.monitor.sighting import JudgeOrders, Sighting, sight_of
+from kilnsense.process_name import name_process
 from kilnsense.recogniser import open_recogniser
 
 PATIENCE_S = 20.0
@@ -180,6 +181,7 @@ class Judge:
 
 def _serve(pipe: Connection, orders: JudgeOrders) -> None:
     """The life of the process. Whatever holds it up for too long ends it, also where its parent is gone."""
+    name_process("kiln-judge")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -20,6 +20,7 @@ from types import FrameType
 from kilnsense.config import MonitorConfig
 from kilnsense.errors import ConfigError, KilnsenseError, SourceError, StorageError
 from kilnsense.monitor.station import run_station
+from kilnsense.process_name import name_process
 
 PATIENCE_S = 15.0
 """For the station to end when it is asked to."""
@@ -68,6 +69,7 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
     Raises:
         KilnsenseError: the station cannot be started; one that had been started is tried again for ever.
     """
+    name_process("kiln-supervisor")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     started, failures = False, 0
@@ -142,6 +144,7 @@ def _stop(process: BaseProcess) -> None:
 
 def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: list[str]) -> None:
     """The life of the station's process."""
+    name_process("kiln-station")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop, asked, parent = threading.Event(), threading.Event(), os.getppid()
 

@@ -94,6 +94,7 @@ class Watch:
         self._usable = False
         self._fault_since: float | None = None
         self._bad = ("", 0.0)
+        self._begun = self._clocks.wall()
 
     def turn(self) -> Outcome | None:
         """Looks what has come, asks for what is due; a reading at every decision, and once a second else."""
@@ -237,7 +238,7 @@ class Watch:
             state=None,
             reason="model_fault" if fault else "starting",
             confidence=0.0,
-            since=wall,
+            since=self._begun,
             health=health,
             model_id="",
         )
