@@ -1,6 +1,4 @@
-"""Is a picture fit to be judged: dark, saturated, blurred, hazy; and frozen, in a sequence."""
-
-from collections.abc import Sequence
+"""Is a picture fit to be judged: dark, saturated, blurred, hazy. Whether it is frozen is seen in `still`."""
 
 import cv2
 import numpy as np
@@ -14,9 +12,6 @@ from kilnsense.types.checks import expect_array
 
 _CLIPPED = 250
 _DARKEST_BRIGHT = 8.0  # 8-bit luma of the bright end below which haze cannot be told from darkness
-_MOTION_WIDTH = 160
-_STILL_SHARE = 0.25  # of the usual 1-second difference
-_IDENTICAL = 0.02  # mean 8-bit difference below which two frames are the same
 
 
 def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | None = None) -> Quality:
@@ -70,73 +65,7 @@ def assess(frame: Frame, config: QualityConfig, *, mask: NDArray[np.bool_] | Non
     )
 
 
-def frozen_frames(
-    frames: Sequence[Frame],
-    *,
-    rate: float,
-    mask: NDArray[np.bool_] | None = None,
-    window: float = 10.0,
-    baseline: float | None = None,
-) -> NDArray[np.bool_]:
-    """Which frames of a sequence end a stretch in which the picture stood still, (N,) bool.
-
-    A frame is frozen if over the last `window` seconds every frame equalled the one before it, or if every
-    difference over one second stayed below a quarter of what is usual for this camera. One threshold alone
-    fails: a frozen picture that is encoded again keeps changing a little, and a slow live one repeats frames.
-
-    For sequences only, of a live camera or a run of frames: a single picture never bears the flag ``frozen``.
-
-    Args:
-        frames: N frames of one camera, all of one size, in order.
-        rate: frames per second.
-        mask: (H, W) judged pixels; leave out a burnt-in clock, which ticks on in a frozen picture.
-        window: seconds that must have been seen before anything is called frozen.
-        baseline: usual mean 8-bit difference over one second; None: the 75th percentile of this sequence.
-
-    Raises:
-        InputError: the frames differ in size, the mask does not fit, or rate or window are not positive.
-    """
-    if rate <= 0 or window <= 0:
-        raise InputError(f"frozen_frames: got rate {rate} and window {window}, allowed: above 0")
-    small = [_small_luma(frame, mask) for frame in frames]
-    if len({picture.shape for picture in small}) > 1:
-        raise InputError("frozen_frames: the frames differ in size; give frames of one camera")
-    second, span = max(1, round(rate)), max(2, round(rate * window))
-    step = _differences(small, 1)
-    slow = _differences(small, second)
-    if baseline is None:
-        baseline = float(np.percentile(slow[second:], 75)) if len(slow) > second else 0.0
-    frozen = np.zeros(len(small), bool)
-    for end in range(span, len(small)):
-        recent = slice(end - span + 1, end + 1)
-        late = slow[max(recent.start, second) : end + 1]
-        still = len(late) > 0 and bool((late < _STILL_SHARE * baseline).all())
-        frozen[end] = still or bool((step[recent] < _IDENTICAL).all())
-    return frozen
-
-
 def _percentile(luma: NDArray[np.generic], mask: NDArray[np.bool_], percent: float) -> float:
     """A percentile of the judged 8-bit values, 0..255, by counting."""
     counts = np.cumsum(cv2.calcHist([np.asarray(luma, np.uint8)], [0], mask.view(np.uint8), [256], [0, 256]))
     return float(np.searchsorted(counts, percent / 100 * counts[-1]))
-
-
-def _small_luma(frame: Frame, mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    height, width = frame.pixels.shape[:2]
-    luma = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY), np.float32)
-    if mask is not None:
-        expect_array("mask", mask, (height, width), np.bool_)
-        luma = luma * mask
-    across = min(width, _MOTION_WIDTH)
-    size = (across, max(1, round(height * across / width)))
-    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _differences(pictures: Sequence[NDArray[np.float32]], lag: int) -> NDArray[np.float64]:
-    """Mean absolute difference to the picture `lag` before; 0 where there is none."""
-    values = np.zeros(len(pictures))
-    for index in range(lag, len(pictures)):
-        values[index] = (
-            float(cv2.norm(pictures[index], pictures[index - lag], cv2.NORM_L1)) / pictures[0].size
-        )
-    return values

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kilnsense.config import QualityConfig
 from kilnsense.errors import InputError
-from kilnsense.image.quality import assess, frozen_frames
+from kilnsense.image.quality import assess
 from kilnsense.types import Frame
 
 CONFIG = QualityConfig()
@@ -76,38 +76,3 @@ def test_masked_pixels_do_not_count() -> None:
 def test_an_empty_mask_is_refused() -> None:
     with pytest.raises(InputError, match="no pixel to judge"):
         assess(frame(scene()), CONFIG, mask=np.zeros((90, 120), bool))
-
-
-def stream(still_from: int, count: int = 60, *, jitter: float = 0.0, clock: bool = False) -> list[Frame]:
-    """A drifting scene at 2 frames a second that stands still from one frame on."""
-    rng = np.random.default_rng(3)
-    base, frames = scene(1), []
-    for index in range(count):
-        moved = np.roll(base, min(index, still_from) * 3, axis=1) + rng.normal(0, jitter, base.shape)
-        if clock:
-            moved[:8, :30] = rng.uniform(0, 255, (8, 30, 1))
-        frames.append(frame(moved))
-    return frames
-
-
-def test_a_frozen_stretch_is_found_and_a_live_one_is_not() -> None:
-    frozen = frozen_frames(stream(30), rate=2.0)
-    assert not frozen[:45].any()
-    assert frozen[52:].all()
-    assert not frozen_frames(stream(60), rate=2.0).any()
-
-
-def test_a_frozen_picture_that_is_encoded_again_is_found() -> None:
-    assert frozen_frames(stream(30, jitter=0.7), rate=2.0)[52:].all()
-
-
-def test_a_ticking_clock_is_masked_out() -> None:
-    mask = np.ones((90, 120), bool)
-    mask[:10, :32] = False
-    frames = stream(30, clock=True)
-    assert frozen_frames(frames, rate=2.0, mask=mask, window=8.0)[52:].all()
-
-
-def test_rate_must_be_positive() -> None:
-    with pytest.raises(InputError, match="got rate 0"):
-        frozen_frames(stream(5, 6), rate=0)

@@ -12,6 +12,7 @@ const asked = new URLSearchParams(location.search).get("camera");
 const path = location.pathname.match(/^\/camera\/([^/]+)$/);
 let camera = path ? path[1] : asked;
 let faces = null;
+let built = ""; // the cameras that the page was built for
 let words = "";
 
 // The key stays in the cookie, not in the address; that of a screen stays, so that it can load the page anew.
@@ -80,7 +81,10 @@ function tick() {
 }
 
 function take() {
+  const cameras = link.facts.cameras.join();
   if (!faces) begin();
+  else if (built !== cameras) location.reload(); // the monitor was started anew with others
+  built = cameras;
   tellUser();
   tick();
   const now = link.board.cameras.map(one => `${one.name} ${one.reading ? one.reading.state : ""}`).join();

@@ -34,8 +34,9 @@ function hours(picture, x, height) {
 
 function names(x, width) {
   const picture = draw("svg", { width, height: 16, class: "hours" });
-  const first = Math.ceil(told.since / 3600) * 3600;
-  for (let moment = first; moment < told.until; moment += 3600) {
+  const step = (3600 * (width - LEFT)) / WINDOW < 48 ? 7200 : 3600;
+  const first = Math.ceil(told.since / step) * step;
+  for (let moment = first; moment < told.until; moment += step) {
     const place = x(moment);
     if (place < width - 50) picture.append(draw("text", { x: place, y: 12, "text-anchor": "middle" }, clock(moment, false)));
   }
@@ -133,7 +134,7 @@ function trends() {
   const points = read => found.map(one => [one.start + MIDDLE, read(one)]);
   const area = regions.map(name => trend(`${name} area`, " %", points(one => one.regions[name] && 100 * one.regions[name][0]), 1));
   const light = regions.map(name => trend(`${name} L*`, "", points(one => one.regions[name] && one.regions[name][1]), 1));
-  const edge = trend("bed edge height", " %", points(one => (one.bed_edge === null ? null : 100 * one.bed_edge)), 1);
+  const edge = trend("bed edge", " %", points(one => (one.bed_edge === null ? null : 100 * one.bed_edge)), 1);
   const columns = regions.length + 1;
   by("trends").style.setProperty("--columns", columns); // on a high screen two rows, on a low one a single one
   by("trends").style.setProperty("--panels", area.length + light.length + 1);

@@ -18,7 +18,7 @@ export function verdict(name) {
   if (!reading) return { word: null, tone: "unknown", why: "There is no reading yet." };
   const old = found.age + since(link.came);
   if (old > OLD_READING) {
-    return { word: null, tone: "unknown", why: `The monitor has judged nothing for ${span(old)}.`, reading };
+    return { word: null, tone: "unknown", why: `The monitor has said nothing for ${span(old)}.` };
   }
   if (reading.state === null) return { word: null, tone: "unknown", why: reason(reading), reading };
   return { word: reading.state, tone: tone(reading.classes, reading.state), why: "", reading };
@@ -87,20 +87,19 @@ export function face(name, { card }) {
     }
     put(why, seen.why);
     why.hidden = !seen.why;
-    const reading = seen.reading;
-    const fresh = Boolean(reading) && !lost();
+    const reading = seen.reading; // none where the last one may not be believed any more
     put(sure, seen.word === null ? "–" : `${Math.floor(100 * reading.confidence)} %`);
     const now = serverNow();
-    put(began, fresh ? `${when(reading.since, now)} (${span(now - reading.since)})` : "–");
-    put(drift, fresh && seen.word !== null ? trend(reading) : "–");
-    tellHealth(fresh ? reading.health : null);
+    put(began, reading ? `${when(reading.since, now)} (${span(now - reading.since)})` : "–");
+    put(drift, seen.word !== null ? trend(reading) : "–");
+    tellHealth(reading ? reading.health : null);
     tellPicture();
     return seen;
   }
 
   function tellHealth(now) {
     root.dataset.camera = now ? now.state : "none";
-    if (!now) return put(health, lost() ? "Camera: not known without connection" : "Camera: nothing known yet");
+    if (!now) return put(health, lost() ? "Camera: not known without connection" : "Camera: nothing is known now");
     const good = now.state === "LIVE";
     const rate = `${now.rate.toFixed(now.rate < 10 ? 1 : 0)} frames/s`;
     const again = `${now.reconnects} reconnect${now.reconnects === 1 ? "" : "s"}`;
