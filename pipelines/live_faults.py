@@ -2,9 +2,9 @@
 
     python pipelines/live_faults.py --bundle runs/demo/bundle --cycles 20
 
-Streams rendered frames (synthetic) to `kilnsense monitor`, makes the server mute, stalled and dropped in turn,
-then kills every process of the monitor, and prints how long it took until each was shown, published, and well
-again: the worst of all cycles, in seconds. Needs a Linux system with /proc.
+Streams rendered frames (synthetic) to `kilnsense monitor`, makes the server mute, stalled and dropped in
+turn, then kills every process of the monitor, and prints how long it took until each was shown, published,
+and well again: the worst of all cycles, in seconds. Needs a Linux system with /proc.
 """
 
 import argparse
@@ -38,9 +38,7 @@ class Monitor:
     def __init__(self, source: str, bundle: Path, folder: Path) -> None:
         command = [sys.executable, "-m", "kilnsense", "monitor", "--source", source, "--bundle", str(bundle)]
         command += ["--history", str(folder), "--port", "0", "--no-browser", "--json"]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.ages: list[float] = []
         self._newest: tuple[int, dict[str, object]] = (0, {})
         self._changed = threading.Condition()
@@ -64,7 +62,8 @@ class Monitor:
             if entry.name.isdecimal():
                 try:
                     name = (entry / "comm").read_text().strip()
-                    if os.getsid(int(entry.name)) == os.getsid(0) and name in PROCESSES:
+                    dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+                    if name in PROCESSES and os.getsid(int(entry.name)) == os.getsid(0) and not dead:
                         found.setdefault(name, []).append(int(entry.name))
                 except OSError:
                     continue
@@ -146,7 +145,10 @@ def main() -> None:
             back, state = try_kill(monitor, name)
             print(f"kill -9 {name:<16} back after {back:.1f} s, a state after {state:.1f} s", flush=True)
         ages = np.sort(monitor.ages)
-        print("age of the judged frame, s: " + ", ".join(f"p{q} {np.percentile(ages, q):.2f}" for q in (50, 95, 100)))
+        print(
+            "age of the judged frame, s: "
+            + ", ".join(f"p{q} {np.percentile(ages, q):.2f}" for q in (50, 95, 100))
+        )
         for pid in monitor.tree()["kiln-supervisor"]:
             os.kill(pid, signal.SIGTERM)
         time.sleep(5.0)

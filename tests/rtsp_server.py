@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ class RtspServer:
         login: ``user:password`` that is asked for in every mode; "": none.
         after: seconds from the first picture of a connection after which it changes to `then`.
         then: ``stall`` or ``drop``.
+        pictures: (H, W, 3) uint8 RGB that are sent in turn, all of that size; empty: numbered ones.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class RtspServer:
         login: str = "",
         after: float = float("inf"),
         then: str = "stall",
+        pictures: Sequence[np.ndarray] = (),
     ) -> None:
         self.fps, self.size, self.login, self.mode = fps, size, login, "normal"
         self._after, self._then = after, then
         self.began = time.monotonic()
         self.connections = 0
+        self._jpegs = [_jpeg(np.ascontiguousarray(picture[..., ::-1])) for picture in pictures]
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -154,13 +158,18 @@ class RtspServer:
             if mode in ("drop", "refuse"):
                 return
             if mode == "normal":
-                jpeg = _jpeg(numbered(counter, self.size))
+                jpeg = self._picture(counter)
                 packets = rtp_packets(jpeg, self.size, stamp=round(counter * 90000 / self.fps))
                 for last, payload in packets:
                     head = struct.pack(">BBH", 0x80, 26 | (0x80 if last else 0), sequence & 0xFFFF)
                     client.sendall(b"$\0" + struct.pack(">H", len(head) + len(payload)) + head + payload)
                     sequence += 1
             counter = max(counter + 1, int((time.monotonic() - self.began) * self.fps))
+
+    def _picture(self, counter: int) -> bytes:
+        if self._jpegs:
+            return self._jpegs[counter % len(self._jpegs)]
+        return _jpeg(numbered(counter, self.size))
 
 
 def numbered(counter: int, size: tuple[int, int]) -> np.ndarray:

@@ -23,6 +23,7 @@ from kilnsense.live.faults import CameraError
 from kilnsense.live.feed import Feed, Login, open_feed
 from kilnsense.live.shared_frame import SharedFrame
 from kilnsense.live.source import Source, host_and_port
+from kilnsense.process_name import name_process
 
 PICTURES_EVERY = 0.115
 """Seconds between two pictures that are passed on: at 25 frames a second each third one."""
@@ -71,6 +72,7 @@ class Lost:
 
 def drain(pipe: Connection, orders: Orders) -> None:
     """The life of the process. It ends with its parent, also where it is waiting for a frame."""
+    name_process("kiln-camera")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

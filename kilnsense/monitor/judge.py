@@ -49,7 +49,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Tested:
+class SelfTest:
     """The outcome of a self-test; no fault is ""."""
 
     fault: str
@@ -68,7 +68,7 @@ class Fault:
     known: bool
 
 
-Answer = Sighting | Model | Tested | Nothing
+Answer = Sighting | Model | SelfTest | Nothing
 LOOK, SHOW, TEST = "look", "show", "test"
 """What may be asked: judge the newest frame, judge it and draw pictures, test yourself."""
 
@@ -199,7 +199,7 @@ def _serve(pipe: Connection, orders: JudgeOrders) -> None:
                 asked = pipe.recv()
                 signal.alarm(int(PATIENCE_S) + 1)
                 if asked == TEST:
-                    pipe.send(Tested(golden_fault(bundle.arrays, recogniser) if tested else ""))
+                    pipe.send(SelfTest(golden_fault(bundle.arrays, recogniser) if tested else ""))
                     continue
                 taken = frames.newest(after=last)
                 if taken is None:

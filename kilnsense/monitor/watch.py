@@ -12,7 +12,7 @@ from kilnsense.live.board import LivePicture
 from kilnsense.live.capture import Camera
 from kilnsense.live.decision import Decision, Observation, begin, resume, step, to_plain
 from kilnsense.live.picture import PictureWatch
-from kilnsense.monitor.judge import LOOK, SHOW, TEST, Answer, Judge, Model, Tested
+from kilnsense.monitor.judge import LOOK, SHOW, TEST, Answer, Judge, Model, SelfTest
 from kilnsense.monitor.sighting import JudgeOrders, Sighting
 from kilnsense.types import CameraHealth, Reading
 
@@ -127,7 +127,7 @@ class Watch:
             self._usable, self._next_test = False, now
             if self._decision is None or self._decision.classes != answer.classes:
                 self._decision = self._begin(answer.classes, now)
-        elif isinstance(answer, Tested):
+        elif isinstance(answer, SelfTest):
             self._next_test = now + self._config.golden_every_s
             if answer.fault:
                 self._judge.replace(answer.fault)

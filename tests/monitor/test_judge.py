@@ -15,7 +15,7 @@ from kilnsense.data.folders import list_images
 from kilnsense.data.loader import load
 from kilnsense.golden import ANSWERS
 from kilnsense.live.shared_frame import SharedFrame
-from kilnsense.monitor.judge import LOOK, PATIENCE_S, SHOW, TEST, Answer, Judge, Model, Nothing, Tested
+from kilnsense.monitor.judge import LOOK, PATIENCE_S, SHOW, TEST, Answer, Judge, Model, Nothing, SelfTest
 from kilnsense.monitor.sighting import JudgeOrders, Sighting
 from kilnsense.recogniser import Recogniser, recognise
 from kilnsense.types import Frame
@@ -76,7 +76,7 @@ def test_it_says_of_the_newest_frame_what_labelling_says_of_it(
     model = answer(judge)
     assert model == Model(tiny_recogniser.model_id, tiny_recogniser.config.classes, tested=True)
     judge.ask(TEST)
-    assert answer(judge) == Tested("")
+    assert answer(judge) == SelfTest("")
     judge.ask(LOOK)
     assert answer(judge) == Nothing()
     memory.publish(np.zeros_like(pixels), arrived=1.0, at=2.0)
@@ -117,7 +117,7 @@ def test_a_killed_process_is_named_and_replaced(start: Callable[..., Judge]) -> 
     judge.ask(TEST)
     os.kill(first, signal.SIGKILL)
     said = answer(judge)
-    if isinstance(said, Tested):  # it was quicker than the signal
+    if isinstance(said, SelfTest):  # it was quicker than the signal
         said = answer(judge)
     assert isinstance(said, Model)
     assert "died" in judge.trouble
@@ -152,7 +152,7 @@ def test_a_model_that_answers_otherwise_than_it_did_is_found(
     answer(judge)
     judge.ask(TEST)
     said = answer(judge)
-    assert isinstance(said, Tested)
+    assert isinstance(said, SelfTest)
     assert "reference frame 1" in said.fault
 
 

@@ -47,7 +47,9 @@ def port() -> Iterator[int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kilnsense.web.line.PATIENCE", PATIENCE)
         thread = threading.Thread(
-            target=serve, args=(lambda *_: Starlette(routes=routes), site), kwargs={"ready": tell, "stop": stop}
+            target=serve,
+            args=(lambda *_: Starlette(routes=routes), site),
+            kwargs={"ready": tell, "stop": stop},
         )
         thread.start()
         assert ready.wait(10)
