@@ -1,5 +1,6 @@
 """What of the live pictures is kept: one now and then, those around a change, and one of every alarm."""
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class _Recent:
     ring: deque[tuple[float, str, LivePicture]] = field(default_factory=deque)
     word: str | None = None
     regular_at: float | None = None
-    change_until: float = 0.0
+    change_until: float = -math.inf
     kept: set[int] = field(default_factory=set)
 
 
@@ -59,8 +60,9 @@ class Keeper:
             recent.word = word
             if changed:
                 recent.change_until = now + AROUND_S
-                for _, was, picture in recent.ring:
-                    self._keep(camera, recent, picture, why="change", word=was)
+                for moment, was, picture in recent.ring:
+                    if now - moment <= AROUND_S:
+                        self._keep(camera, recent, picture, why="change", word=was)
             if outcome.picture is None or (recent.ring and now - recent.ring[-1][0] < STEP_S):
                 return
             recent.ring.append((now, word, outcome.picture))
