@@ -86,7 +86,8 @@ class Writer:
         """Gives free pages back to the disk, so many at most. Raises StorageError."""
         with self._lock:
             try:
-                self._opened().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                # A script is stepped to its end; a single statement without columns is stepped once: one page.
+                self._opened().executescript(f"PRAGMA incremental_vacuum({pages})")
             except sqlite3.Error as error:
                 raise refused(self.path, error) from error
 
