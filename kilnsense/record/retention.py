@@ -105,7 +105,7 @@ def _drop_pictures(rows: sqlite3.Connection, *, folder: Path, before: float | No
 
 def _drop_rows_before(history: Writer, before: float) -> int:
     removed = 0
-    cameras = history.write(lambda rows: rows.execute("SELECT DISTINCT camera FROM spans").fetchall())
+    cameras = history.write(lambda rows: rows.execute("SELECT name FROM cameras").fetchall())
     for (camera,) in cameras:
         for table, (key, time) in _ROWS.items():
             asked = (

@@ -86,7 +86,7 @@ class Writer:
         """Gives free pages back to the disk, so many at most. Raises StorageError."""
         with self._lock:
             try:
-                # A script is stepped to its end; a single statement without columns is stepped once: one page.
+                # A script runs to its end; a single statement without columns would free one page.
                 self._opened().executescript(f"PRAGMA incremental_vacuum({pages})")
             except sqlite3.Error as error:
                 raise refused(self.path, error) from error
