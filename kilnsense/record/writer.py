@@ -116,7 +116,6 @@ class Writer:
         except (OSError, sqlite3.Error) as error:
             self._refused = (now, refused(self.path, error))
             raise self._refused[1] from error
-        self._refused = None
         return self._connection
 
     def _open(self) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """What a history removes: too old, then too much, the oldest first, and nothing else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,9 @@ def test_what_was_set_aside_goes_first_when_space_is_short(tmp_path: Path, compu
     config = HistoryConfig(free_gigabytes=0, gigabytes=0.001)
     with HistoryWriter(tmp_path, config, computer.surroundings()) as history:
         assert "pictures.corrupt.2030" in history.remarks[0]
+        for aside in tmp_path.glob("*.corrupt.*"):
+            os.utime(aside, (START, START))  # not old
+        assert history.tidy() == 0
         fill(history, 1, size=90_000)
         history.tidy()
         assert not list(tmp_path.glob("pictures.corrupt.*"))
