@@ -57,6 +57,8 @@ def add_reading(rows: sqlite3.Connection, reading: Reading, before: OpenSpan | N
         asked = 'INSERT INTO spans (camera, word, reason, start, "end") VALUES (?, ?, ?, ?, ?)'
         told = (reading.camera, reading.word, reading.reason, reading.at, reading.at)
         number, sampled = rows.execute(asked, told).lastrowid or 0, -SAMPLE_S
+        classes = json.dumps(reading.classes)
+        rows.execute("INSERT OR REPLACE INTO cameras VALUES (?, ?)", (reading.camera, classes))
     if reading.at - sampled >= SAMPLE_S or (before is not None and before.health != reading.health.state):
         _add_sample(rows, reading)
         sampled = reading.at

@@ -56,9 +56,10 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def cameras(self) -> list[str]:
-        """Their names, sorted."""
-        return [name for (name,) in self._rows(HISTORY, "SELECT DISTINCT camera FROM spans ORDER BY 1")]
+    def cameras(self) -> dict[str, tuple[str, ...]]:
+        """Name, sorted -> burning states, from cold to hot, as they were last."""
+        rows = self._rows(HISTORY, "SELECT name, classes FROM cameras ORDER BY name")
+        return {name: tuple(json.loads(classes)) for name, classes in rows}
 
     def spans(self, camera: str, since: float, until: float) -> list[Span]:
         """The published words in order, cut to the asked time; there is no span where no monitor ran."""

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from kilnsense.record.history_files import (
-    HISTORY,
     JOURNAL,
     PER_FOLDER,
     bytes_of,
@@ -74,10 +73,17 @@ def remove_beyond(history: Writer, *, folder: Path, most: float) -> int:
 
 
 def _size(history: Writer, folder: Path) -> int:
-    """Bytes of everything; of the databases those that are in use."""
-    pictures = history.write(lambda rows: rows.execute("SELECT total(bytes) FROM pictures").fetchone()[0])
-    files = [folder / (name + log) for name in (HISTORY, JOURNAL) for log in ("", "-wal")]
-    return int(pictures) + sum(bytes_of(path) for path in [*files, *list_aside(folder)] if path.exists())
+    """Bytes of everything but the logs of the databases, which are of a few megabytes at most."""
+
+    def count(rows: sqlite3.Connection) -> int:
+        # The file itself shrinks only later.
+        pages, size = (rows.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(pages * size + rows.execute("SELECT total(bytes) FROM pictures").fetchone()[0])
+
+    journal = folder / JOURNAL
+    return history.write(count) + sum(
+        bytes_of(path) for path in [journal, *list_aside(folder)] if path.exists()
+    )
 
 
 def _drop_pictures(rows: sqlite3.Connection, *, folder: Path, before: float | None = None) -> int:
@@ -99,7 +105,7 @@ def _drop_pictures(rows: sqlite3.Connection, *, folder: Path, before: float | No
 
 def _drop_rows_before(history: Writer, before: float) -> int:
     removed = 0
-    cameras = history.write(lambda rows: rows.execute("SELECT DISTINCT camera FROM spans").fetchall())
+    cameras = history.write(lambda rows: rows.execute("SELECT name FROM cameras").fetchall())
     for (camera,) in cameras:
         for table, (key, time) in _ROWS.items():
             asked = (

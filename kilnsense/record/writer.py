@@ -86,7 +86,8 @@ class Writer:
         """Gives free pages back to the disk, so many at most. Raises StorageError."""
         with self._lock:
             try:
-                self._opened().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                # A script runs to its end; a single statement without columns would free one page.
+                self._opened().executescript(f"PRAGMA incremental_vacuum({pages})")
             except sqlite3.Error as error:
                 raise refused(self.path, error) from error
 
@@ -115,7 +116,6 @@ class Writer:
         except (OSError, sqlite3.Error) as error:
             self._refused = (now, refused(self.path, error))
             raise self._refused[1] from error
-        self._refused = None
         return self._connection
 
     def _open(self) -> sqlite3.Connection:

@@ -71,7 +71,7 @@ def test_spans_touch_where_the_monitor_ran_and_are_cut_to_what_is_asked(tmp_path
         ]
         assert told(past, START + 8, START + 9) == [("over", 8, 9)]
         assert told(past, START + 22, START + 99) == []
-        assert past.cameras() == ["kiln1", "kiln2"]
+        assert past.cameras() == {"kiln1": CLASSES, "kiln2": CLASSES}
 
 
 def test_a_restart_and_a_silence_leave_a_hole(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_the_journal_is_on_the_disk_before_it_returns(tmp_path: Path) -> None:
 
 def test_an_empty_folder_holds_nothing_and_a_damaged_journal_is_said(tmp_path: Path) -> None:
     past = History(tmp_path)
-    assert past.cameras() == []
+    assert past.cameras() == {}
     assert past.spans("kiln1", 0, 4e9) == []
     (tmp_path / "alarms.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(SourceError, match=r"cannot be read .* start the monitor"):
@@ -394,7 +394,7 @@ def test_another_monitor_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["history.sqlite", "alarms.sqlite"])
-@pytest.mark.parametrize("damage", ["random", "short", "empty", "text"])
+@pytest.mark.parametrize("damage", ["random", "page", "short", "empty", "text"])
 def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, name: str, damage: str) -> None:
     with HistoryWriter(tmp_path, CONFIG) as history:
         write(history, "nnoo" * 100, START)
@@ -406,7 +406,14 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, name: str, damage:
     if damage == "random":
         noise = np.random.default_rng(5).integers(0, 256, len(data) - 4096, np.uint8)
         data[4096:] = noise.tobytes()
-    path.write_bytes({"random": data, "short": data[:6000], "empty": b"", "text": b"hello " * 3000}[damage])
+    elif damage == "page":  # a leaf in the middle, which no start needs to read
+        table = {"history.sqlite": "readings", "alarms.sqlite": "events"}[name]
+        with closing(sqlite3.connect(path)) as connection:
+            asked = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+            [page] = connection.execute(asked, (table,)).fetchone()
+        data[(page - 1) * 4096 : page * 4096] = b"\x07" * 4096
+    changed = {"short": bytes(data[:6000]), "empty": b"", "text": b"hello " * 3000}
+    path.write_bytes(changed.get(damage, bytes(data)))
     broken = path.read_bytes()
     with HistoryWriter(tmp_path, CONFIG, Computer().surroundings()) as history:
         assert history.trouble == ""
