@@ -116,7 +116,7 @@ class _Stream(StreamingResponse):
         super().__init__(messages, media_type="text/event-stream")
         self._leave = leave
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
