@@ -148,6 +148,13 @@ class Page:
         self.wait_for("true")
         return list(self._errors)
 
+    def forget(self) -> None:
+        """Leaves the page, and forgets what was asked for and what went wrong."""
+        self.goto("about:blank")
+        self.wait_for("true")
+        self._requests.clear()
+        self._errors.clear()
+
     def goto(self, url: str) -> None:
         """Opens an address and waits until all of it is loaded."""
         answer = self._call("Page.navigate", {"url": url}, f"opening {url}")

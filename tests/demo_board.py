@@ -30,6 +30,7 @@ CLASSES = ("under", "normal", "over")
 CAMERAS = ("kiln1", "kiln2")
 KEYS = Keys("operator-key-of-the-demo", "viewer-key-of-the-demo")
 SHIFT = 8 * 3600.0
+PLAIN = DashboardOptions()
 
 OVER = AlarmStatus(
     "kiln1.over",
@@ -123,7 +124,7 @@ class DemoPast:
     desk: Desk
     begun: float = field(default_factory=time.time)
 
-    def spans(self, camera: str, since: float, until: float) -> Sequence[Span]:
+    def spans(self, camera: str, since: float, until: float) -> Sequence[Span]:  # noqa: ARG002
         """As the protocol says."""
         words = ("normal", "over", "normal", "under", "UNKNOWN", "normal", "over")
         ends = (2.0, 2.4, 3.6, 4.1, 5.0, 7.8, 8.0)
@@ -135,7 +136,7 @@ class DemoPast:
         cut = [replace(one, start=max(one.start, since), end=min(one.end, until)) for one in found]
         return [one for one in cut if one.start < one.end]
 
-    def aggregates(self, camera: str, since: float, until: float) -> Sequence[Aggregate]:
+    def aggregates(self, camera: str, since: float, until: float) -> Sequence[Aggregate]:  # noqa: ARG002
         """As the protocol says."""
         found = []
         for number in range(96):
@@ -214,9 +215,7 @@ def demo(cameras: Sequence[str] = CAMERAS) -> Demo:
 
 
 @contextlib.contextmanager
-def serving(
-    made: Demo, *, port: int = 0, options: DashboardOptions = DashboardOptions(), keys: Keys = KEYS
-) -> Iterator[Demo]:
+def serving(made: Demo, *, port: int = 0, options: DashboardOptions = PLAIN) -> Iterator[Demo]:
     """Serves a demo in a thread of this process until the block ends."""
     ready = threading.Event()
     made.stop = threading.Event()
@@ -231,7 +230,7 @@ def serving(
         )
         return made.app
 
-    site = Site("monitor", keys, "127.0.0.1", port, doors=DOORS)
+    site = Site("monitor", KEYS, "127.0.0.1", port, doors=DOORS)
     thread = threading.Thread(target=serve, args=(make, site), kwargs={"ready": tell, "stop": made.stop})
     thread.start()
     try:

@@ -14,17 +14,22 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 PATIENCE = 10.0
 """Seconds."""
 
+LAST = 1.0
+"""Seconds that are left when the server ends."""
+
 
 class Line(H11Protocol):
     """HTTP over one connection; it is cut
 
     - when the other end took nothing of what waits to be sent for `PATIENCE`,
     - when a question is not asked to its end within `PATIENCE` after it was begun, or after the connection
-      was made.
+      was made,
+    - `LAST` seconds after the server was told to end.
     """
 
     _asked: asyncio.TimerHandle | None = None
     _took: asyncio.TimerHandle | None = None
+    _left: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection is there, and nothing is asked yet."""
@@ -54,9 +59,14 @@ class Line(H11Protocol):
             self._took.cancel()
             self._took = None
 
+    def shutdown(self) -> None:
+        """The server ends: what is being answered has a moment left."""
+        super().shutdown()
+        self._left = self.loop.call_later(LAST, self._cut)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        for handle in (self._asked, self._took):
+        for handle in (self._asked, self._took, self._left):
             if handle is not None:
                 handle.cancel()
         super().connection_lost(exc)

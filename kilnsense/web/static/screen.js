@@ -125,13 +125,13 @@ export function face(name, { card }) {
   async function next() {
     const told = link.board && link.board.cameras.find(one => one.name === name);
     const picture = told && told.picture;
-    if (!picture || document.hidden || lost() || !root.isConnected) return;
+    if (!picture || document.hidden || lost() || !root.isConnected) return false;
     const overlay = wishes.overlay && !card;
-    if (shown && shown.seq === picture.seq && shown.overlay === overlay) return;
+    if (shown && shown.seq === picture.seq && shown.overlay === overlay) return false;
     const address = `/camera/${name}/picture.jpg?seq=${picture.seq}&overlay=${overlay ? 1 : 0}`;
     const asked = stamp();
     const answer = await fetch(address, { signal: AbortSignal.timeout(8000) });
-    if (!answer.ok) return;
+    if (!answer.ok) return true;
     const image = await createImageBitmap(await answer.blob());
     if (canvas.width !== image.width || canvas.height !== image.height) {
       canvas.width = image.width;
@@ -140,12 +140,14 @@ export function face(name, { card }) {
     canvas.getContext("2d").drawImage(image, 0, 0);
     image.close();
     shown = { seq: Number(answer.headers.get("x-seq")), overlay, age: Number(answer.headers.get("x-age")), came: asked };
+    canvas.dataset.seq = shown.seq;
+    return true;
   }
 
   async function pump() {
     for (;;) {
-      await next().catch(() => {}); // its age grows on the screen
-      await new Promise(done => setTimeout(done, card ? 900 : 250));
+      const asked = await next().catch(() => true); // the age of the one that stays grows on the screen
+      await new Promise(done => setTimeout(done, asked ? (card ? 900 : 220) : 40));
     }
   }
   pump();
