@@ -72,7 +72,7 @@ def _block_to_lab(block: Pixels) -> NDArray[np.float32]:
     root = np.asarray(cv2.pow(ratio, 1.0 / 3.0), np.float32)
     low = ratio < _KNEE
     if low.any():
-        root[low] = _SLOPE * ratio[low] + np.float32(4.0 / 29.0)
+        cv2.copyTo(_SLOPE * ratio + np.float32(4.0 / 29.0), low.view(np.uint8), root)
     return np.asarray(cv2.transform(root, _LAB_FROM_ROOTS), np.float32)
 
 
