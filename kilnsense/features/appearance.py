@@ -5,7 +5,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilnsense.features.picture import WorkingPicture, percentiles
-from kilnsense.features.shape import axis_and_spread
 
 BLACK = 0.002
 """Added to linear light before a logarithm: below it there is only the camera's noise."""
@@ -89,7 +88,7 @@ def describe_texture(picture: WorkingPicture) -> NDArray[np.float64]:
 def _course(picture: WorkingPicture) -> list[float]:
     light = picture.luminance.sum(axis=0)
     lit = light > 0.02 * light.max()
-    axis, spread = (values[lit] for values in axis_and_spread(picture))
+    axis, spread = (values[lit] for values in picture.axis_and_spread)
     if len(axis) < 3:
         return [0.0] * 5
     bends = [float(np.abs(np.diff(values, 2)).mean()) for values in (axis, spread)]

@@ -49,6 +49,20 @@ class WorkingPicture:
         """Luminance of the brightest half percent of the judged pixels, above 0."""
         return float(percentiles(self.luminance[self.mask], (99.5,))[0]) + 1e-4
 
+    @cached_property
+    def judged(self) -> int:
+        """Number of judged pixels, above 0."""
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def axis_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(W,) height of the light's centre and (W,) its vertical standard deviation, shares of the height."""
+        light = self.luminance.astype(np.float64)
+        total = light.sum(axis=0) + 1e-5
+        axis = (light * self.down).sum(axis=0) / total
+        spread = np.sqrt((light * (self.down - axis) ** 2).sum(axis=0) / total)
+        return axis, spread
+
 
 def percentiles(values: NDArray[np.floating[Any]], wanted: Sequence[float]) -> NDArray[np.float64]:
     """Percentiles along the last axis, between neighbours on a straight line; `wanted` comes last.
