@@ -15,7 +15,7 @@ a sample of the old one under ``tests/golden/``.
 """
 
 from kilnsense.bundle.contents import Bundle, GalleryRow, data_fingerprint
-from kilnsense.bundle.read import identify_bundle, load_bundle
+from kilnsense.bundle.read import load_bundle, read_identity
 from kilnsense.bundle.write import save_bundle
 
-__all__ = ["Bundle", "GalleryRow", "data_fingerprint", "identify_bundle", "load_bundle", "save_bundle"]
+__all__ = ["Bundle", "GalleryRow", "data_fingerprint", "load_bundle", "read_identity", "save_bundle"]

@@ -4,7 +4,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from kilnsense.bundle.contents import (
     GalleryRow,
     model_identity,
 )
-from kilnsense.config import check_config
+from kilnsense.config import Config, check_config
 from kilnsense.errors import BundleError, ConfigError, InputError
 
 MAX_BYTES = 2_000_000_000
@@ -60,13 +61,12 @@ def load_bundle(folder: Path) -> Bundle:
     """
     manifest = _read_manifest(folder)
     files = _read_files(folder, manifest)
-    try:
-        config = check_config(manifest["config"], origin=str(folder / MANIFEST))
+    with _usable(folder):
         bundle = Bundle(
-            config=config,
+            config=check_config(manifest["config"], origin=str(folder / MANIFEST)),
             classifier=classifier_file.from_bytes(files[CLASSIFIER], where=f"bundle {folder / CLASSIFIER}"),
             arrays=_arrays(files[ARRAYS], folder / ARRAYS),
-            thresholds={str(name): float(value) for name, value in manifest["thresholds"].items()},
+            thresholds=_thresholds(manifest),
             scores={str(name): float(value) for name, value in manifest["scores"].items()},
             gallery=_gallery(files[GALLERY], folder / GALLERY),
             encoder_onnx=files.get(ONNX),
@@ -76,31 +76,48 @@ def load_bundle(folder: Path) -> Bundle:
             model_id=str(manifest["model_id"]),
             created=str(manifest["created"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, InputError) as error:
-        raise BundleError(f"bundle {folder / MANIFEST}: cannot be used ({error}); train again") from error
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    identity = model_identity(manifest["config"], bundle.thresholds, bundle.fingerprint, digests)
-    if identity != bundle.model_id:
-        raise BundleError(
-            f"bundle {folder / MANIFEST}: was altered (its contents make model {identity}, it says "
-            f"{bundle.model_id}); take it again from where it came"
-        )
+        _expect_unaltered(folder, manifest, files)
     return bundle
 
 
-def identify_bundle(folder: Path) -> tuple[str, tuple[str, ...]]:
-    """(model_id, classes) as the manifest says, without loading or checking the rest.
+def read_identity(folder: Path) -> tuple[Config, str]:
+    """The config of a bundle and the identity of its model, where all its files are whole and unaltered.
+
+    The classifier stays closed, so this needs no scikit-learn and is quick.
 
     Raises:
-        BundleError: there is no manifest, of a newer format, or without these.
+        BundleError: no bundle, cut short, altered or of a newer format.
     """
     manifest = _read_manifest(folder)
+    files = _read_files(folder, manifest)
+    with _usable(folder):
+        config = check_config(manifest["config"], origin=str(folder / MANIFEST))
+        _expect_unaltered(folder, manifest, files)
+        return config, str(manifest["model_id"])
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """What is wrong with the entries of the manifest becomes a BundleError."""
     try:
-        return str(manifest["model_id"]), tuple(str(name) for name in manifest["classes"])
-    except (KeyError, TypeError) as error:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, InputError) as error:
+        raise BundleError(f"bundle {folder / MANIFEST}: cannot be used ({error}); train again") from error
+
+
+def _thresholds(manifest: Manifest) -> dict[str, float]:
+    return {str(name): float(value) for name, value in manifest["thresholds"].items()}
+
+
+def _expect_unaltered(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    fingerprint, said = str(manifest["fingerprint"]), str(manifest["model_id"])
+    identity = model_identity(manifest["config"], _thresholds(manifest), fingerprint, digests)
+    if identity != said:
         raise BundleError(
-            f"bundle {folder / MANIFEST}: names no {error}; take it again from where it came"
-        ) from error
+            f"bundle {folder / MANIFEST}: was altered (its contents make model {identity}, it says "
+            f"{said}); take it again from where it came"
+        )
 
 
 def _read_manifest(folder: Path) -> Manifest:

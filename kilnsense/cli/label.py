@@ -56,10 +56,11 @@ def label(
     Files that are no pictures get a row with the reason, and the exit code is then 3. What is done is kept in
     results.sqlite: a killed run goes on with --resume.
     """
-    from kilnsense.label.guarded import Orders
+    from kilnsense.bundle import read_identity
+    from kilnsense.label.guarded import prepare_workers
     from kilnsense.label.inputs import expect_files, open_source
+    from kilnsense.label.orders import Orders
     from kilnsense.label.run import begin_store, label_inputs, local_engine, publish_tables
-    from kilnsense.recogniser import open_recogniser
 
     given: dict[str, Any] = {
         "exclude": tuple(exclude or ()),
@@ -73,19 +74,19 @@ def label(
         _placed({"copy": copy, "symlink": symlink, "hardlink": hardlink}),
     )
     extras = _extras(placed, export, review_top)
-    recogniser = open_recogniser(bundle)
+    model, model_id = read_identity(bundle)
     opened = open_source(source, exclude=given["exclude"], since=since)
     expect_files(opened)
-    settings = _settings(source, recogniser.config.name, recogniser.model_id, given)
+    prepare_workers()
+    settings = _settings(source, model.name, model_id, given)
     orders = Orders(bundle, opened.root, every, min_confidence, seconds)
     engine, started = local_engine(orders, processes(jobs)), now()
     folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
-    classes = recogniser.config.classes
     facts = {
-        "classes": list(classes),
+        "classes": list(model.classes),
         "root": str(opened.root.absolute()),
         "bundle": str(bundle.absolute()),
-        "model_id": recogniser.model_id,
+        "model_id": model_id,
     }
     with (
         resumable(folder, _again(source, bundle, given)),
@@ -93,11 +94,11 @@ def label(
     ):
         with _watching() as watch:
             label_inputs(store, settings, engine, watch=watch)
-        tables = [*publish_tables(store, folder, classes, formats)]
+        tables = [*publish_tables(store, folder, model.classes, formats)]
         tables += [extra(store, folder) for extra in extras]
         states, reasons = store.counts()
     rows = sum(states.values()) + sum(reasons.values())
-    values = {"model_id": recogniser.model_id, "rows": rows, "states": states, "not_named": reasons}
+    values = {"model_id": model_id, "rows": rows, "states": states, "not_named": reasons}
     write_run(folder, "label", started=started, config=settings, values=values)
     named, unnamed = (_counted(counts) for counts in (states, reasons))
     people().print(f"{rows} rows in {tables[0]}: {named}; without a state: {unnamed}")

@@ -5,7 +5,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilnsense.features.picture import WorkingPicture, percentiles
-from kilnsense.features.shape import axis_and_spread
 
 BLACK = 0.002
 """Added to linear light before a logarithm: below it there is only the camera's noise."""
@@ -32,9 +31,7 @@ TEXTURE_NAMES = (
 def describe_ratios(picture: WorkingPicture) -> NDArray[np.float64]:
     """(15,) logarithms of red/green and red/blue linear light over the foreground: percentiles, of the mean
     light, spread, and their correlation. A gain of the camera cancels out, but for clipping."""
-    light = picture.light.reshape(-1, 3).take(np.flatnonzero(picture.foreground), axis=0).T + np.float32(
-        BLACK
-    )
+    light = np.stack([channel[picture.foreground] for channel in picture.light_channels]) + np.float32(BLACK)
     ln_red, ln_green, ln_blue = np.log(light)
     logs = np.stack([ln_red - ln_green, ln_red - ln_blue])
     mean = light.mean(axis=1, dtype=np.float64)
@@ -50,8 +47,7 @@ def describe_tone(picture: WorkingPicture) -> NDArray[np.float64]:
     haze: the 5th percentile of the darkest channel as a share of the brightest luminance (0 clear)."""
     inside = picture.mask.view(np.uint8)
     lightness, red, green, blue = (
-        channel[picture.mask]
-        for channel in (picture.lab[..., 0], *(picture.light[..., part] for part in range(3)))
+        channel[picture.mask] for channel in (picture.lab_channels[0], *picture.light_channels)
     )
     mean, spread = (np.asarray(of).ravel() for of in cv2.meanStdDev(picture.lab, mask=inside))
     clipped = float((np.maximum(np.maximum(red, green), blue) >= 0.956).mean())  # 250 of 255, decoded
@@ -63,8 +59,8 @@ def describe_tone(picture: WorkingPicture) -> NDArray[np.float64]:
 
 def describe_hue(picture: WorkingPicture) -> NDArray[np.float64]:
     """(24,) roots of the shares of chroma in 24 sectors of the Lab hue angle, -180..180 degrees."""
-    red_green, yellow_blue = (picture.lab[..., channel][picture.mask] for channel in (1, 2))
-    chroma, angle = np.hypot(red_green, yellow_blue), np.arctan2(yellow_blue, red_green)
+    red_green, yellow_blue = (channel[picture.mask] for channel in picture.lab_channels[1:])
+    chroma, angle = np.sqrt(red_green**2 + yellow_blue**2), np.arctan2(yellow_blue, red_green)
     sector = np.minimum(((angle + np.pi) * (HUE_BINS / (2 * np.pi))).astype(np.intp), HUE_BINS - 1)
     counts = np.bincount(sector, weights=chroma, minlength=HUE_BINS)
     return np.asarray(np.sqrt(counts / (counts.sum() + 1e-6)), dtype=np.float64)
@@ -74,22 +70,24 @@ def describe_texture(picture: WorkingPicture) -> NDArray[np.float64]:
     """(21,) per octave of detail, in L and in ln of luminance, over the foreground: ln of the standard
     deviation and the mean size; then how the light's axis and half width vary, bend and rise from left to
     right (shares of the height)."""
-    inside = picture.foreground & picture.mask
+    inside = (picture.foreground & picture.mask).view(np.uint8)
+    count = cv2.countNonZero(inside)
     numbers: list[float] = []
-    for image in (picture.lab[..., 0], np.log(picture.luminance + 0.003)):
+    for image in (picture.lab_channels[0], np.log(picture.luminance + 0.003)):
         image = np.where(picture.mask, image, image[picture.mask].mean()).astype(np.float32)
         coarser = image
         for sigma in SIGMAS:
             finer, coarser = coarser, np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
-            detail = (finer - coarser)[inside]
-            numbers += [float(np.log(detail.std() + 1e-3)), float(np.abs(detail).mean())]
+            detail = finer - coarser
+            spread = cv2.meanStdDev(detail, mask=inside)[1][0, 0]
+            numbers += [float(np.log(spread + 1e-3)), cv2.norm(detail, cv2.NORM_L1, inside) / count]
     return np.array([*numbers, *_course(picture)])
 
 
 def _course(picture: WorkingPicture) -> list[float]:
     light = picture.luminance.sum(axis=0)
     lit = light > 0.02 * light.max()
-    axis, spread = (values[lit] for values in axis_and_spread(picture))
+    axis, spread = (values[lit] for values in picture.axis_and_spread)
     if len(axis) < 3:
         return [0.0] * 5
     bends = [float(np.abs(np.diff(values, 2)).mean()) for values in (axis, spread)]

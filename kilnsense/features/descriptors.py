@@ -35,7 +35,13 @@ from kilnsense.features.appearance import (
     describe_texture,
     describe_tone,
 )
-from kilnsense.features.picture import WorkingPicture, judged_pixels, percentiles, working_picture
+from kilnsense.features.picture import (
+    WorkingPicture,
+    counted_percentiles,
+    judged_pixels,
+    percentiles,
+    working_picture,
+)
 from kilnsense.features.shape import COURSE_NAMES, SHAPE_NAMES, describe_course, describe_shape
 from kilnsense.types import Frame, Region, Segmentation
 
@@ -75,19 +81,20 @@ def describe(
     names = tuple(region.name for region in regions)
     if names != segmentation.names:
         raise InputError(f"descriptors: got regions {names}, allowed: {segmentation.names} in this order")
-    picture = working_picture(frame, segmentation, mask=mask)
+    judged = judged_pixels(frame, segmentation, mask=mask)
+    picture = working_picture(frame, segmentation, judged)
     inside = [_part(picture, slot, region) for slot, region in enumerate(regions)]
     parts = (
         _regions(picture, inside, segmentation.centres),
         _relations(inside, segmentation.centres),
-        _extents(inside, segmentation.centres),
+        _extents(picture, inside, segmentation.centres),
         describe_ratios(picture),
         describe_tone(picture),
         describe_hue(picture),
         describe_texture(picture),
         describe_shape(picture),
         describe_course(picture),
-        thumbnail(frame, judged_pixels(frame, segmentation, mask=mask)),
+        thumbnail(frame, judged),
     )
     return np.concatenate(parts).astype(np.float32)
 
@@ -170,29 +177,34 @@ def _columns(region_names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One region in the working picture: (3,) colours, and the n pixels' (n, 3) Lab and (n,) places."""
+    """One region in the working picture: (3,) colours, its pixels' (3, n) Lab, and how many of them lie in
+    each column (W,) and in each row (H,) of the picture."""
 
     mean_lab: NDArray[np.float64]
     spread_lab: NDArray[np.float64]
     mean_light: NDArray[np.float64]
     lab: NDArray[np.float32]
-    across: NDArray[np.float32]
-    down: NDArray[np.float32]
+    columns: NDArray[np.int64]
+    rows: NDArray[np.int64]
 
 
 def _part(picture: WorkingPicture, slot: int, region: Region) -> _Part | None:
-    inside = (picture.labels == slot).view(np.uint8)
+    member = picture.labels == slot
+    inside = member.view(np.uint8)
     if not region.present or cv2.countNonZero(inside) < FEWEST:
         return None
-    places = np.flatnonzero(inside)
     mean, spread = (np.asarray(of, np.float64).ravel() for of in cv2.meanStdDev(picture.lab, mask=inside))
+    columns, rows = (
+        np.asarray(cv2.reduce(inside, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int64).ravel()
+        for axis in (0, 1)
+    )
     return _Part(
         mean_lab=mean,
         spread_lab=spread,
         mean_light=np.array(cv2.mean(picture.light, mask=inside)[:3]),
-        lab=picture.lab.reshape(-1, 3).take(places, axis=0),
-        across=picture.across.take(places),
-        down=picture.down.take(places),
+        lab=np.stack([channel[member] for channel in picture.lab_channels]),
+        columns=columns,
+        rows=rows,
     )
 
 
@@ -200,16 +212,21 @@ def _regions(
     picture: WorkingPicture, parts: Sequence[_Part | None], centres: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     rows: list[float] = []
-    judged = picture.mask.sum()
     for slot, part in enumerate(parts):
         if part is None:
             rows += [0.0, 0.0, *map(float, centres[slot]), 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]
             continue
-        x, y = part.across, part.down
-        rows += [1.0, float(np.sqrt(len(x) / judged))]
-        rows += [*map(float, part.mean_lab), *map(float, part.spread_lab)]
-        rows += [float(x.mean()), float(y.mean()), float(x.std()), float(y.std())]
+        x, x_spread = _counted_mean_and_spread(picture.across, part.columns)
+        y, y_spread = _counted_mean_and_spread(picture.down, part.rows)
+        rows += [1.0, float(np.sqrt(part.lab.shape[1] / picture.judged))]
+        rows += [*map(float, part.mean_lab), *map(float, part.spread_lab), x, y, x_spread, y_spread]
     return np.array(rows)
+
+
+def _counted_mean_and_spread(values: NDArray[np.float32], counts: NDArray[np.int64]) -> tuple[float, float]:
+    count = counts.sum()
+    mean = counts @ values / count
+    return float(mean), float(np.sqrt(counts @ (values - mean) ** 2 / count))
 
 
 def _relations(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -221,13 +238,15 @@ def _relations(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> N
     return np.concatenate([ratios, np.diff(np.array(means, dtype=np.float64), axis=0).ravel()])
 
 
-def _extents(parts: Sequence[_Part | None], centres: NDArray[np.float32]) -> NDArray[np.float64]:
+def _extents(
+    picture: WorkingPicture, parts: Sequence[_Part | None], centres: NDArray[np.float32]
+) -> NDArray[np.float64]:
     rows: list[float] = []
     for slot, part in enumerate(parts):
         if part is None:
             rows += [0.5, 0.5, 0.5, 0.5, *map(float, centres[slot]), *map(float, centres[slot])]
             continue
-        for place in (part.across, part.down):
-            rows += map(float, percentiles(place, (2, 98)))
-        rows += map(float, percentiles(np.ascontiguousarray(part.lab.T), (10, 90)).T.ravel())
+        for places, counts in ((picture.across, part.columns), (picture.down, part.rows)):
+            rows += map(float, counted_percentiles(places, counts, (2, 98)))
+        rows += map(float, percentiles(part.lab, (10, 90)).T.ravel())
     return np.array(rows)

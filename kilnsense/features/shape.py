@@ -33,50 +33,48 @@ def describe_shape(picture: WorkingPicture) -> NDArray[np.float64]:
 def describe_course(picture: WorkingPicture) -> NDArray[np.float64]:
     """(30,) numbers: per strip from left to right the height of the light's centre (share of the height), its
     vertical standard deviation (the same unit), and the strip's share of all light."""
-    axis, spread = axis_and_spread(picture)
     light = picture.luminance.sum(axis=0) / (picture.luminance.sum() + 1e-6)
-    strips = np.array_split(np.arange(len(axis)), SLICES)
-    means = [[values[strip].mean() if len(strip) else 0.0 for strip in strips] for values in (axis, spread)]
-    return np.array([*means[0], *means[1], *(light[strip].sum() for strip in strips)], dtype=np.float64)
-
-
-def axis_and_spread(picture: WorkingPicture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(W,) height of the light's centre and (W,) its vertical standard deviation, as shares of the height."""
-    light = picture.luminance.astype(np.float64)
-    total = light.sum(axis=0) + 1e-5
-    axis = (light * picture.down).sum(axis=0) / total
-    spread = np.sqrt((light * (picture.down - axis) ** 2).sum(axis=0) / total)
-    return axis, spread
+    # Ends of the strips; where there are fewer columns than strips, the last ones are empty.
+    width, spare = divmod(len(light), SLICES)
+    ends = np.cumsum([0, *(width + (strip < spare) for strip in range(SLICES))])
+    columns = np.array([*picture.axis_and_spread, light], np.float64)
+    sums = np.diff(np.pad(columns.cumsum(axis=1), ((0, 0), (1, 0)))[:, ends], axis=1)
+    sums[:2] /= np.maximum(np.diff(ends), 1)
+    return sums.ravel()
 
 
 def _largest_part(picture: WorkingPicture, threshold: float) -> NDArray[np.float64]:
     height, width = picture.mask.shape
-    bright = (picture.luminance > threshold).astype(np.uint8)
-    count, parts, statistics, _ = cv2.connectedComponentsWithStats(bright)
+    bright = (picture.luminance > threshold).view(np.uint8)
+    count, parts = cv2.connectedComponents(bright)
     if count < 2:
         return np.zeros(len(PARTS))
-    largest = 1 + int(np.asarray(statistics)[1:, cv2.CC_STAT_AREA].argmax())
-    inside = np.asarray(parts) == largest
-    box = np.asarray(statistics)[largest]
-    x, y = picture.across[inside].astype(np.float64), picture.down[inside].astype(np.float64)
-    outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = 1 + int(np.bincount(parts.ravel())[1:].argmax())
+    inside = (parts == largest).view(np.uint8)
+    left, _, across, down = cv2.boundingRect(inside)
+    moments = cv2.moments(inside, binaryImage=True)
+    area, x, y = moments["m00"], moments["m10"], moments["m01"]
+    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(outlines, key=len)
-    perimeter, area = cv2.arcLength(outline, True), float(len(x))
     hull = cv2.contourArea(cv2.convexHull(outline)) + 1.0
-    spread = np.cov(x * width / height, y) if len(x) > 2 else np.zeros((2, 2))
-    small, large = np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 1e-6))
+    # Variances from whole numbers: a part that is symmetric has no tilt, whatever the rounding.
+    scale = area * (area - 1) * height**2 if area > 2 else np.inf
+    var_x = (area * moments["m20"] - x * x) / scale
+    var_y = (area * moments["m02"] - y * y) / scale
+    tilt = (area * moments["m11"] - x * y) / scale
+    middle, half = (var_x + var_y) / 2, np.hypot((var_x - var_y) / 2, tilt)
     return np.array(
         [
-            np.sqrt(area / picture.mask.sum()),
-            box[cv2.CC_STAT_WIDTH] / width,
-            box[cv2.CC_STAT_HEIGHT] / height,
-            x.mean(),
-            y.mean(),
-            0.5 * np.arctan2(2 * spread[0, 1], spread[0, 0] - spread[1, 1]),
-            np.log(small / large),
+            np.sqrt(area / picture.judged),
+            across / width,
+            down / height,
+            (x / area + 0.5) / width,
+            (y / area + 0.5) / height,
+            0.5 * np.arctan2(2 * tilt, var_x - var_y),
+            0.5 * np.log(max(middle - half, 1e-6) / max(middle + half, 1e-6)),
             area / hull,
-            perimeter**2 / area / (4 * np.pi),
-            x.max(),
-            x.min(),
+            cv2.arcLength(outline, True) ** 2 / area / (4 * np.pi),
+            (left + across - 0.5) / width,
+            (left + 0.5) / width,
         ]
     )

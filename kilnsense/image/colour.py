@@ -38,7 +38,8 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
 def srgb_to_linear(pixels: Pixels) -> NDArray[np.float32]:
     """sRGB (...), uint8 0..255 or float 0..1 -> linear light (...), float32 0..1."""
     if pixels.dtype == np.uint8:
-        return np.asarray(_DECODED[pixels], np.float32)
+        flat = np.ascontiguousarray(pixels, np.uint8).reshape(1, -1)
+        return np.asarray(cv2.LUT(flat, _DECODED), np.float32).reshape(pixels.shape)
     values = np.clip(pixels, 0.0, 1.0).astype(np.float32)
     bent = ((values + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
     return np.asarray(np.where(values <= 0.04045, values / np.float32(12.92), bent), np.float32)
@@ -72,7 +73,7 @@ def _block_to_lab(block: Pixels) -> NDArray[np.float32]:
     root = np.asarray(cv2.pow(ratio, 1.0 / 3.0), np.float32)
     low = ratio < _KNEE
     if low.any():
-        root[low] = _SLOPE * ratio[low] + np.float32(4.0 / 29.0)
+        cv2.copyTo(_SLOPE * ratio + np.float32(4.0 / 29.0), low.view(np.uint8), root)
     return np.asarray(cv2.transform(root, _LAB_FROM_ROOTS), np.float32)
 
 
@@ -97,7 +98,12 @@ def luminance(pixels: Pixels) -> NDArray[np.float32]:
         InputError: the last axis is not three long.
     """
     _rows(pixels)
-    return np.asarray(srgb_to_linear(pixels) @ _LUMA, np.float32)
+    return luminance_of(srgb_to_linear(pixels))
+
+
+def luminance_of(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Relative luminance Y (...) of linear sRGB (..., 3), float32."""
+    return np.asarray(light @ _LUMA, np.float32)
 
 
 def _rows(pixels: Pixels) -> Pixels:

@@ -7,73 +7,22 @@ the portion done again without it. So a portion's rows are those of one whole pa
 
 import contextlib
 import multiprocessing
-import os
-import resource
+import multiprocessing.forkserver
 import signal
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Self
 
-import cv2
-
-from kilnsense.errors import KilnsenseError, SourceError
-from kilnsense.label.portion import Job, Way, label_portion
-from kilnsense.recogniser import Recogniser, open_recogniser
+from kilnsense.errors import SourceError
+from kilnsense.label.orders import PATIENCE, Begun, Fault, Job, Orders, Way
 from kilnsense.record.store import Row
 
-PATIENCE = 60.0
-"""Seconds for the networks to look at a batch, and for a worker to start; beyond that it counts as lost."""
 TRIES = 3
 """Times that a portion may end its worker without a culprit before all of it is given up."""
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What every worker is told.
-
-    Attributes:
-        bundle: folder of the model.
-        root: what paths start from.
-        every: of a video each so manieth frame is judged.
-        min_confidence: no state is named below; None: as the bundle says.
-        seconds: that one input may take to be read and decoded.
-        megabytes: of memory that it may take beside what a worker needs for itself.
-    """
-
-    bundle: Path
-    root: Path
-    every: int = 25
-    min_confidence: float | None = None
-    seconds: float = 5.0
-    megabytes: int = 500
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A worker reads that input; None: its networks look at a batch."""
-
-    input: int | None
-
-
-@dataclass(frozen=True)
-class _Finished:
-    """The rows of a portion; None where it was only probed."""
-
-    rows: list[Row] | None
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """What ended a worker that is no fault of an input."""
-
-    text: str
-    known: bool
 
 
 @dataclass
@@ -90,17 +39,28 @@ class _Worker:
 Written = Callable[[int, list[Row]], None]
 
 
+def prepare_workers() -> None:
+    """Begins to import what workers need, in a process from which they are then forked; returns at once.
+
+    `Guarded` does so too: call this where there is something else to do before.
+    """
+    multiprocessing.set_forkserver_preload(["kilnsense.label.worker"])
+    multiprocessing.forkserver.ensure_running()
+
+
 class Guarded:
     """So many guarded workers. Use it in a `with` block.
 
     Args:
         orders: for all of them.
         processes: at once.
-        way: from a portion to its rows; a function of a module, so that another process can find it.
+        way: from a portion to its rows; a function of a module, so that another process can find it. None:
+            `label.portion.label_portion`.
     """
 
     def __init__(self, orders: Orders, *, processes: int, way: Way | None = None) -> None:
-        self._orders, self._way = orders, way or label_portion
+        prepare_workers()
+        self._orders, self._way = orders, way
         self._workers = [self._start() for _ in range(processes)]
         self._again: deque[tuple[Job, bool]] = deque()  # a job, and whether it is only probed
         self._tries: dict[int, int] = {}
@@ -149,9 +109,9 @@ class Guarded:
             self._lose(worker, "crashed")
             return
         worker.since = time.monotonic()
-        if isinstance(said, _Begun):
+        if isinstance(said, Begun):
             worker.input = said.input
-        elif isinstance(said, _Fault):
+        elif isinstance(said, Fault):
             raise SourceError(said.text) if said.known else RuntimeError(f"in a worker:\n{said.text}")
         else:
             job = worker.job
@@ -186,7 +146,7 @@ class Guarded:
         return max(0.0, min(self._left(worker) for worker in busy))
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._orders, self._way), daemon=True)
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
@@ -198,72 +158,14 @@ class Guarded:
         return _Worker(process, ours)
 
 
-def open_model(orders: Orders) -> Recogniser:
-    """The model that the orders name, with its border of confidence. Raises BundleError."""
-    recogniser = open_recogniser(orders.bundle)
-    if orders.min_confidence is None:
-        return recogniser
-    return replace(recogniser, min_confidence=orders.min_confidence)
-
-
 def _end(worker: _Worker) -> None:
     worker.pipe.close()
     worker.process.kill()
     worker.process.join()
 
 
-def _serve(pipe: Connection, orders: Orders, way: Way) -> None:
-    """The life of a worker. Whatever holds it up for too long ends it, also where its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), 2)  # what decoders print of broken files is said in their rows
+def _serve(pipe: Connection, orders: Orders, way: Way | None) -> None:
+    """What a worker runs. The parent has no use for what its module imports."""
+    from kilnsense.label.worker import serve
 
-    reading: int | None = None
-
-    def begin(number: int | None) -> None:
-        nonlocal reading
-        reading = number
-        signal.alarm(int(PATIENCE + orders.seconds) + 1)
-        pipe.send(_Begun(number))
-
-    cv2.setNumThreads(1)  # there is a worker for each core
-    try:
-        recogniser = open_model(orders)
-        _limit_memory(orders.megabytes)
-        while True:
-            signal.alarm(0)
-            job, probing = pipe.recv()
-            if not probing:
-                pipe.send(_Finished(way(job, recogniser, root=orders.root, every=orders.every, begin=begin)))
-                continue
-            for number, path in job.inputs:
-                alone = Job(job.number, ((number, path),), job.lost)
-
-                def fixed(_: int | None, number: int = number) -> None:
-                    begin(number)  # whatever it is at, it is at this input
-
-                way(alone, recogniser, root=orders.root, every=orders.every, begin=fixed)
-            pipe.send(_Finished(None))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone or needs no more
-    except KilnsenseError as error:
-        _last_words(pipe, _Fault(str(error), known=True))
-    except MemoryError:
-        return  # as if it had been killed: the parent looks for the input that took so much
-    except Exception:  # noqa: BLE001 - the parent must hear of it, whatever it is
-        if reading is None:  # else that input alone is given up
-            _last_words(pipe, _Fault(traceback.format_exc(), known=False))
-
-
-def _limit_memory(megabytes: int) -> None:
-    """From here on the process may take so much more address space; beyond that an allocation fails."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no file of ours
-        pages = int(file.read().split()[0])
-    most = pages * resource.getpagesize() + megabytes * 1_000_000
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _last_words(pipe: Connection, words: _Fault) -> None:
-    with contextlib.suppress(OSError):
-        pipe.send(words)
+    serve(pipe, orders, way)

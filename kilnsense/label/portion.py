@@ -2,16 +2,15 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from kilnsense.data.loader import load_one
 from kilnsense.errors import FAILURE_REASONS
 from kilnsense.image.clip import Capture
 from kilnsense.image.encode import reduce_width
 from kilnsense.label.inputs import is_video
+from kilnsense.label.orders import Begin, Job
 from kilnsense.recogniser import Recogniser, recognise
 from kilnsense.record.sinks import row as cells_of
 from kilnsense.record.store import Row
@@ -19,34 +18,6 @@ from kilnsense.types import Failure, Frame, Record
 
 BATCH = 8
 """Frames that the networks see together: more gain nothing, and results depend on it in their last digits."""
-
-Begin = Callable[[int | None], None]
-"""Told of the input that is being read; of None when none is, and the networks look."""
-
-
-class Way(Protocol):
-    """From a portion to its rows, in a process that may die of it."""
-
-    def __call__(
-        self, job: "Job", recogniser: Recogniser, *, root: Path, every: int, begin: Begin
-    ) -> list[Row]:
-        """As `label_portion`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """A portion of the inputs.
-
-    Attributes:
-        number: of the portion.
-        inputs: (number, path below the root) of each.
-        lost: number of an input to the reason why it is not read again: it killed a process, or was too slow.
-    """
-
-    number: int
-    inputs: tuple[tuple[int, str], ...]
-    lost: Mapping[int, str]
 
 
 def label_portion(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kilnsense.config import LabelConfig
 from kilnsense.errors import ConfigError
-from kilnsense.label.guarded import Guarded, Orders
+from kilnsense.label.guarded import Guarded
 from kilnsense.label.inputs import PORTION, Source, list_inputs
-from kilnsense.label.portion import Job
+from kilnsense.label.orders import Job, Orders
 from kilnsense.parts import pick
 from kilnsense.record.parquet import PARQUET, require_parquet, write_parquet
 from kilnsense.record.publish import publish

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from starlette.applications import Starlette
 
-from kilnsense.bundle import identify_bundle
+from kilnsense.bundle import read_identity
 from kilnsense.config import CameraConfig, MonitorConfig
 from kilnsense.errors import StorageError
 from kilnsense.links.link import Link
@@ -61,7 +61,7 @@ def run_station(
         KilnsenseError: a bundle, the history, a link or the page cannot be opened.
     """
     check_web(config.web)
-    classes = {camera.name: identify_bundle(Path(camera.bundle))[1] for camera in config.cameras}
+    classes = {camera.name: read_identity(Path(camera.bundle))[0].classes for camera in config.cameras}
     folder = Path(config.history.folder)
     with ExitStack() as stack:
         history = stack.enter_context(HistoryWriter(folder, config.history))

@@ -62,6 +62,6 @@ def likely_stop(points: Points, weights: NDArray[np.float64], shown: Points) -> 
     """The index of the exposure under which the codebook explains Lab points (n, 3) best."""
     share = (weights / weights.sum()).astype(np.float32)
     flat = shown.reshape(-1, 3)
-    cost = (flat**2).sum(axis=1) - 2.0 * (points @ flat.T)
-    least = cost.reshape(len(points), *shown.shape[:2]).min(axis=2)
-    return int((share @ least + _STOP_COST * STOPS**2).argmin())
+    cost = (flat**2).sum(axis=1, keepdims=True) - 2.0 * (flat @ points.T)
+    least = cost.reshape(*shown.shape[:2], len(points)).min(axis=1)
+    return int((least @ share + _STOP_COST * STOPS**2).argmin())

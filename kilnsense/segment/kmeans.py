@@ -25,6 +25,7 @@ def plus_plus(
     if not restarts:
         return chosen
     gap = np.full((restarts, len(points)), 1.0)
+    columns = np.ascontiguousarray(points.T)
     for slot in range(clusters):
         mass = np.cumsum(gap * weights, axis=1)
         spent = mass[:, -1] <= 0  # every point is a seed already: any of them will do
@@ -32,7 +33,7 @@ def plus_plus(
         target = rng.random(restarts) * mass[:, -1]
         picked = np.minimum((mass <= target[:, None]).sum(axis=1), len(points) - 1)
         chosen[:, slot] = points[picked]
-        fresh = ((points[None] - chosen[:, slot, None]) ** 2).sum(axis=2)
+        fresh = ((columns[:, None] - chosen[:, slot].T[:, :, None]) ** 2).sum(axis=0)
         gap = fresh.astype(np.float64) if slot == 0 else np.minimum(gap, fresh)
     return chosen
 
@@ -62,24 +63,32 @@ def lloyd(
     share = (weights / weights.sum()).astype(np.float32)
     loads = np.concatenate([centred * share[:, None], share[:, None]], axis=1)
     squares = float((centred.astype(np.float64) ** 2).sum(axis=1) @ share)
-    slots = np.arange(clusters)
     for _ in range(iterations):
-        cost = _costs(centred, centres)
-        member = (cost.argmin(axis=2)[:, :, None] == slots).astype(np.float32)
-        sums = (member.reshape(len(points), -1).T @ loads).reshape(restarts, clusters, dims + 1)
+        member = _members(_costs(centred, centres))
+        sums = (member.reshape(-1, len(points)) @ loads).reshape(restarts, clusters, dims + 1)
         mass = sums[:, :, dims:]
         moved = np.where(mass > 0, sums[:, :, :dims] / np.maximum(mass, 1e-30), centres).astype(np.float32)
         shift = np.abs(moved - centres).max()
         centres = moved
         if shift < _STILL:
             break
-    inertia = squares + share.astype(np.float64) @ _costs(centred, centres).min(axis=2).astype(np.float64)
+    inertia = squares + _costs(centred, centres).min(axis=1).astype(np.float64) @ share.astype(np.float64)
     return np.asarray(centres + middle, np.float32), np.maximum(inertia, 0.0)
 
 
 def _costs(points: Points, centres: Points) -> Points:
-    """Squared distance less the square of the point, (n, R, k): all that a comparison needs."""
+    """Squared distance less the square of the point, (R, k, n): all that a comparison needs."""
     restarts, clusters, dims = centres.shape
     flat = centres.reshape(-1, dims)
-    cost = (flat**2).sum(axis=1) - 2.0 * (points @ flat.T)
-    return np.asarray(cost.reshape(len(points), restarts, clusters), np.float32)
+    cost = (flat**2).sum(axis=1, keepdims=True) - 2.0 * (flat @ points.T)
+    return np.asarray(cost.reshape(restarts, clusters, len(points)), np.float32)
+
+
+def _members(costs: Points) -> Points:
+    """1.0 for the cluster of least cost of every point, the first of equals, else 0.0: (R, k, n)."""
+    best, label = costs[:, 0], np.zeros((len(costs), costs.shape[2]), np.int8)
+    for slot in range(1, costs.shape[1]):
+        label = np.where(costs[:, slot] < best, np.int8(slot), label)
+        best = np.minimum(best, costs[:, slot])
+    slots = np.arange(costs.shape[1], dtype=np.int8)[:, None]
+    return np.asarray(label[:, None] == slots, np.float32)

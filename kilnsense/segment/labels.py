@@ -7,7 +7,7 @@ by look-up. The pixels of the boxes that straddle a border are measured one by o
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnsense.segment.space import Points, box_shapes, boxes_of, space_of
+from kilnsense.segment.space import BOXES, Points, box_shapes, boxes_of, space_of
 
 _BLOCK = 1 << 16
 _UNDECIDED = -2
@@ -43,16 +43,15 @@ def label_pixels(pixels: NDArray[np.uint8], centres: Points, *, space: str) -> N
     Args:
         pixels: (n, 3) uint8 sRGB. centres: (k, 3) float32 in the clustering space of that name.
     """
-    table = _table(centres, space)
-    convert = space_of(space).from_srgb
-    labels = np.empty(len(pixels), np.int8)
-    for start in range(0, len(pixels), _BLOCK):
-        block = pixels[start : start + _BLOCK]
-        part = table.take(boxes_of(block))
-        open_ones = np.flatnonzero(part == _UNDECIDED)
-        if len(open_ones):
-            part[open_ones] = nearest(convert(block.take(open_ones, axis=0)), centres)
-        labels[start : start + _BLOCK] = part
+    boxes = boxes_of(pixels)
+    full = np.flatnonzero(np.bincount(boxes, minlength=BOXES))
+    table = np.empty(BOXES, np.int8)
+    table[full] = _shared_labels(full, centres, space)
+    labels = table.take(boxes)
+    open_ones = np.flatnonzero(labels == _UNDECIDED)
+    if len(open_ones):
+        points = space_of(space).from_srgb(pixels.take(open_ones, axis=0))
+        labels[open_ones] = nearest(points, centres)
     return labels
 
 
@@ -89,7 +88,7 @@ def label_after(points: Points, before: NDArray[np.int8], centres: Points) -> ND
     return label
 
 
-def _table(centres: Points, space: str) -> NDArray[np.int8]:
+def _shared_labels(boxes: NDArray[np.intp], centres: Points, space: str) -> NDArray[np.int8]:
     """Per colour box the label that all its colours share, or `_UNDECIDED`.
 
     With c_i the centre nearest to the middle m of a box, f(x) = |x - c_j|^2 - |x - c_i|^2 is linear, with the
@@ -97,19 +96,17 @@ def _table(centres: Points, space: str) -> NDArray[np.int8]:
     can lose on the way to its farthest colour: first by the box's radius, where that fails by its edges.
     """
     shapes = box_shapes(space)
-    scores = _scores(shapes.middle, centres)
+    scores = _scores(shapes.middle[boxes], centres)
     label = _lowest(scores)
     lead = scores - scores.min(axis=0)
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=2).astype(np.float32)
-    safe = np.ones(len(label), bool)
-    for slot in range(len(centres)):
-        safe &= (lead[slot] > 2 * shapes.radius * apart[slot][label]) | (label == slot)
-    rest = np.flatnonzero(~safe)
-    mine, lead = label[rest], lead[:, rest]
-    reach = shapes.halves[rest] @ centres.T
-    own = np.take_along_axis(reach, mine.astype(np.intp)[:, None, None], axis=2)
-    loss = 2 * np.abs(reach - own).sum(axis=1).T + 2 * shapes.slack[rest] * apart[:, mine]
+    safe = lead > 2 * shapes.radius[boxes] * apart[:, label]
     slots = np.arange(len(centres))[:, None]
+    rest = np.flatnonzero(~(safe | (slots == label)).all(axis=0))
+    mine, lead = label[rest], lead[:, rest]
+    reach = shapes.halves[boxes[rest]] @ centres.T
+    own = np.take_along_axis(reach, mine.astype(np.intp)[:, None, None], axis=2)
+    loss = 2 * np.abs(reach - own).sum(axis=1).T + 2 * shapes.slack[boxes[rest]] * apart[:, mine]
     clear = ((lead > loss) | (slots == mine)).all(axis=0)
     label[rest[~clear]] = _UNDECIDED
     return label
