@@ -16,6 +16,7 @@ RANKS = {
     "config": 1,
     "crew": 1,
     "seeds": 0,
+    "csv_line": 0,
     "metric": 1,
     "image": 2,
     "classify": 2,

@@ -74,6 +74,7 @@ EXTRAS = {
     "train": ("torch", "torchvision", "timm", "albumentations", "onnx", "onnxscript"),
     "search": ("optuna",),
     "parquet": ("duckdb",),
+    "ray": ("ray",),
 }
 """What to install for modules that the base installation lacks."""
 

@@ -20,6 +20,7 @@ USED_BY = {
     "train": "demo, train, study, compare",
     "search": "study --search",
     "parquet": "label --format parquet",
+    "ray": "label --engine ray",
     "dev": "make test",
 }
 """Which verbs need what an extra brings."""
