@@ -17,6 +17,7 @@ RANKS = {
     "crew": 1,
     "seeds": 0,
     "process_name": 0,
+    "csv_line": 0,
     "metric": 1,
     "image": 2,
     "classify": 2,

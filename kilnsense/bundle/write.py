@@ -1,8 +1,6 @@
 """Writes a bundle: everything in a folder beside the target, which then takes the target's place."""
 
-import csv
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -32,6 +30,7 @@ from kilnsense.bundle.contents import (
     GalleryRow,
     model_identity,
 )
+from kilnsense.csv_line import csv_line
 from kilnsense.errors import StorageError
 
 LIBRARIES = ("kilnsense", "numpy", "scikit-learn", "skops", "safetensors", "onnxruntime", "torch", "timm")
@@ -83,11 +82,8 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _gallery_csv(rows: tuple[GalleryRow, ...]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(GALLERY_COLUMNS)
-    writer.writerows((row.path, row.label, row.group, row.sha256) for row in rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    cells = (GALLERY_COLUMNS, *((row.path, row.label, row.group, row.sha256) for row in rows))
+    return "".join(map(csv_line, cells)).encode("utf-8", "surrogateescape")
 
 
 def _manifest(bundle: Bundle, files: Mapping[str, bytes]) -> bytes:

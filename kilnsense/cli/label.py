@@ -1,7 +1,7 @@
 """`kilnsense label SOURCE`: one row for every file of an archive, whatever the files are like."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from kilnsense.cli.label_extras import WHOLE, Beside, check_move, extras_of, way_asked
+from kilnsense.cli.label_plan import tell_plan
 from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, processes
 from kilnsense.cli.output import QUIET_SECONDS, duration, emit_json, now, people
-from kilnsense.cli.runs import begin_folder, option_words, resumable, write_run
+from kilnsense.cli.runs import begin_folder, check_folder, option_words, resumable, write_run
 from kilnsense.errors import FAILURE_REASONS, ConfigError
 
 if TYPE_CHECKING:
-    from kilnsense.config import LabelConfig
-    from kilnsense.label.run import Progress, Watch
-    from kilnsense.record.store import Store
+    from kilnsense.config import Config, LabelConfig
+    from kilnsense.label.orders import Orders
+    from kilnsense.label.run import Engine, Progress, Watch
 
 
 def label(
@@ -36,19 +38,36 @@ def label(
     min_confidence: Annotated[
         float | None, typer.Option("--min-confidence", help="Name no state below; else as the bundle says.")
     ] = None,
-    shard: Annotated[str, typer.Option("--shard", help="I/N: do the I-th of N parts of the inputs.")] = "1/1",
+    shard: Annotated[str, typer.Option("--shard", help="I/N: do the I-th of N parts of the inputs.")] = WHOLE,
     copy: Annotated[bool, typer.Option("--copy", help="Copy every file into sorted/<class>/.")] = False,
     symlink: Annotated[bool, typer.Option("--symlink", help="As --copy, with symbolic links.")] = False,
     hardlink: Annotated[bool, typer.Option("--hardlink", help="As --copy, with hard links.")] = False,
+    move: Annotated[
+        bool, typer.Option("--move", help="As --copy, and take the files out of the source; needs --yes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Files may be moved.")] = False,
     export: Annotated[str, typer.Option("--export", help="label-studio: tasks.json and its form.")] = "",
     review_top: Annotated[
         str, typer.Option("--review-top", help="Also write this share, the least sure first: review.csv.")
+    ] = "",
+    on_bad: Annotated[
+        str, typer.Option("--on-bad", help="skip: a row says why; fail: stop at a file that cannot be read.")
+    ] = "skip",
+    engine: Annotated[str, typer.Option("--engine", help="local, or ray: a cluster.")] = "local",
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address", help="Of the Ray cluster: auto or host:port; none: a Ray on this computer."
+        ),
     ] = "",
     jobs: Jobs = "auto",
     seconds: Annotated[float, typer.Option("--seconds", help="A file may take so long to decode.")] = 5.0,
     out: RunFolder = None,
     overwrite: Overwrite = False,
     resume: Resume = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge every file below a folder and write one row each, sorted by path, in the folder of the run.
@@ -60,7 +79,8 @@ def label(
     from kilnsense.label.guarded import prepare_workers
     from kilnsense.label.inputs import expect_files, open_source
     from kilnsense.label.orders import Orders
-    from kilnsense.label.run import begin_store, label_inputs, local_engine, publish_tables
+    from kilnsense.label.run import begin_store, label_inputs, publish_tables, table_name
+    from kilnsense.parts import pick
 
     given: dict[str, Any] = {
         "exclude": tuple(exclude or ()),
@@ -69,81 +89,80 @@ def label(
         "min_confidence": min_confidence,
         "shard": shard,
     }
-    formats, placed = (
-        _formats(table_format),
-        _placed({"copy": copy, "symlink": symlink, "hardlink": hardlink}),
-    )
-    extras = _extras(placed, export, review_top)
+    ways = {"copy": copy, "symlink": symlink, "hardlink": hardlink, "move": move}
+    formats, beside = _formats(table_format), Beside(way_asked(ways), export, review_top)
+    check_move(beside, sure=yes, shard=shard)
+    stop_at_bad = pick({"skip": False, "fail": True}, on_bad, kind="--on-bad")
     model, model_id = read_identity(bundle)
     opened = open_source(source, exclude=given["exclude"], since=since)
-    expect_files(opened)
-    prepare_workers()
+    if resume is None:  # of one that is gone on with, all files may have been moved
+        expect_files(opened)
+    if engine == "local" and not dry_run:
+        prepare_workers()
     settings = _settings(source, model.name, model_id, given)
     orders = Orders(bundle, opened.root, every, min_confidence, seconds)
-    engine, started = local_engine(orders, processes(jobs)), now()
+    work = _engine(engine, address, jobs, orders, model_id)
+    extras = extras_of(beside, opened)
+    if dry_run:
+        check_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
+        files = [*map(table_name, formats), *(extra.file for extra in extras)]
+        told = tell_plan(opened, settings, resume or out, files)
+        if as_json:
+            emit_json("label", told)
+        return
+    started = now()
     folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
-    facts = {
-        "classes": list(model.classes),
-        "root": str(opened.root.absolute()),
-        "bundle": str(bundle.absolute()),
-        "model_id": model_id,
-    }
+    facts = _facts(model, model_id, opened.root, bundle)
     with (
         resumable(folder, _again(source, bundle, given)),
         begin_store(folder, settings, opened, facts) as store,
     ):
         with _watching() as watch:
-            label_inputs(store, settings, engine, watch=watch)
+            label_inputs(store, settings, work, watch=watch, stop_at_bad=stop_at_bad)
         tables = [*publish_tables(store, folder, model.classes, formats)]
-        tables += [extra(store, folder) for extra in extras]
+        for extra in extras:
+            extra.write(store, folder)
+            tables.append(folder / extra.file)
         states, reasons = store.counts()
     rows = sum(states.values()) + sum(reasons.values())
     values = {"model_id": model_id, "rows": rows, "states": states, "not_named": reasons}
     write_run(folder, "label", started=started, config=settings, values=values)
-    named, unnamed = (_counted(counts) for counts in (states, reasons))
-    people().print(f"{rows} rows in {tables[0]}: {named}; without a state: {unnamed}")
+    _tell_end(tables[0], states, reasons)
     if as_json:
         emit_json("label", {"folder": str(folder), "tables": [str(path) for path in tables], **values})
     if any(reason in FAILURE_REASONS for reason in reasons):
         raise typer.Exit(3)
 
 
-Extra = Callable[["Store", Path], Path]
-"""Writes something more of a run that is done; gives the file to look at."""
+def _engine(engine: str, address: str, jobs: str, orders: "Orders", model_id: str) -> "Engine":
+    """What does the work; refused before it where it cannot."""
+    from kilnsense.label.run import local_engine
+    from kilnsense.parts import pick
+
+    local = pick({"local": True, "ray": False}, engine, kind="--engine")
+    if local:
+        if address:
+            raise ConfigError("--address: is of a Ray cluster; add --engine ray, or leave it out")
+        return local_engine(orders, processes(jobs))
+    from kilnsense.label.ray_engine import Cluster, ray_engine
+
+    whole = address and jobs == "auto"
+    return ray_engine(orders, model_id, Cluster(address, None if whole else processes(jobs)))
 
 
-def _placed(wanted: Mapping[str, bool]) -> str:
-    """How files are put into folders; "" for not at all."""
-    chosen = [name for name, asked in wanted.items() if asked]
-    if len(chosen) > 1:
-        raise ConfigError(
-            f"--{chosen[0]} and --{chosen[1]}: allowed: one of them; both fill the same folders"
-        )
-    return chosen[0] if chosen else ""
+def _facts(model: "Config", model_id: str, root: Path, bundle: Path) -> dict[str, Any]:
+    """What the store remembers of the run beside its settings."""
+    return {
+        "classes": list(model.classes),
+        "root": str(root.absolute()),
+        "bundle": str(bundle.absolute()),
+        "model_id": model_id,
+    }
 
 
-def _extras(placed: str, export: str, review_top: str) -> list[Extra]:
-    """What is written beside the tables; refused before any work where it cannot be."""
-    from kilnsense.label.run import publish_queue
-    from kilnsense.record.exports import image_folder
-    from kilnsense.record.label_studio import label_studio
-    from kilnsense.record.review_queue import parse_share
-
-    extras: list[Extra] = []
-    if placed:
-        extras.append(
-            lambda store, folder: (
-                image_folder(store, Path(store.facts()["root"]), folder / "sorted", placed).manifest
-            )
-        )
-    if export not in ("", "label-studio"):
-        raise ConfigError(f"--export: got {export!r}, allowed: label-studio")
-    if export:
-        extras.append(lambda store, folder: label_studio(store, folder / "label_studio").tasks)
-    if review_top:
-        share = parse_share(review_top)
-        extras.append(lambda store, folder: publish_queue(store, folder, share))
-    return extras
+def _tell_end(table: Path, states: Mapping[str, int], reasons: Mapping[str, int]) -> None:
+    rows = sum(states.values()) + sum(reasons.values())
+    people().print(f"{rows} rows in {table}: {_counted(states)}; without a state: {_counted(reasons)}")
 
 
 def _settings(source: Path, name: str, model_id: str, given: Mapping[str, Any]) -> "LabelConfig":

@@ -77,6 +77,7 @@ EXTRAS = {
     "search": ("optuna",),
     "parquet": ("duckdb",),
     "plant": ("paho", "asyncua"),
+    "ray": ("ray",),
 }
 """What to install for modules that the base installation lacks."""
 

@@ -96,6 +96,13 @@ def _check_out(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"--out {folder}: is not empty; choose another folder or add --overwrite")
     if not (folder / RECORD).is_file():
         raise ConfigError(f"--out {folder}: holds no {RECORD}, so no earlier run's; choose another folder")
+    from kilnsense.record.moving import holds_moved  # brings OpenCV, which `--help` does without
+
+    if holds_moved(folder):
+        raise ConfigError(
+            f"--out {folder}: holds files that were moved there and are nowhere else; move them back, or "
+            f"choose another folder"
+        )
 
 
 def _unwritable(folder: Path, error: OSError) -> StorageError:

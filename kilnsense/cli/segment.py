@@ -164,7 +164,8 @@ def _write_picture(folder: Path, source: str, picture: "NDArray[np.uint8]", take
 
 
 def _write_table(folder: Path, rows: Rows) -> None:
-    from kilnsense.record.publish import csv_line, publish
+    from kilnsense.csv_line import csv_line
+    from kilnsense.record.publish import publish
 
     publish(folder / "regions.csv", map(csv_line, (COLUMNS, *rows)))
 

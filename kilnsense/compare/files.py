@@ -7,8 +7,9 @@ from kilnsense.classify.measures import MEASURES
 from kilnsense.compare.metrics_file import Metrics
 from kilnsense.compare.run import Outcome
 from kilnsense.compare.summary import Summary
+from kilnsense.csv_line import csv_line
 from kilnsense.record.compare_page import ComparePage, render_comparison
-from kilnsense.record.publish import csv_line, publish
+from kilnsense.record.publish import publish
 
 REPORT, METRICS, LEADERBOARD, OUT_OF_FOLD = "report.html", "metrics.json", "leaderboard.csv", "oof.csv"
 

@@ -21,6 +21,7 @@ USED_BY = {
     "search": "study --search",
     "parquet": "label --format parquet",
     "plant": "monitor",
+    "ray": "label --engine ray",
     "dev": "make test",
 }
 """Which verbs need what an extra brings."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kilnsense.config import LabelConfig
-from kilnsense.errors import ConfigError
-from kilnsense.label.guarded import Guarded
+from kilnsense.errors import FAILURE_REASONS, ConfigError, ImageError
+from kilnsense.label.guarded import Guarded, Written
 from kilnsense.label.inputs import PORTION, Source, list_inputs
 from kilnsense.label.orders import Job, Orders
 from kilnsense.parts import pick
@@ -49,14 +49,14 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
-Engine = Callable[[Iterator[Job], Callable[[int, list[Row]], None]], None]
+Engine = Callable[[Iterator[Job], Written], None]
 """Does jobs and hands over the rows of each portion; local processes, or a cluster."""
 
 
 def local_engine(orders: Orders, processes: int) -> Engine:
     """Guarded processes on this machine."""
 
-    def run(jobs: Iterator[Job], written: Callable[[int, list[Row]], None]) -> None:
+    def run(jobs: Iterator[Job], written: Written) -> None:
         with Guarded(orders, processes=processes) as workers:
             workers.run(jobs, written)
 
@@ -80,11 +80,27 @@ def begin_store(folder: Path, settings: LabelConfig, source: Source, facts: Mapp
     return store
 
 
-def label_inputs(store: Store, settings: LabelConfig, engine: Engine, *, watch: Watch | None = None) -> None:
+def label_inputs(
+    store: Store,
+    settings: LabelConfig,
+    engine: Engine,
+    *,
+    watch: Watch | None = None,
+    stop_at_bad: bool = False,
+) -> None:
     """Labels the portions of this shard that no earlier run has done.
+
+    Args:
+        store: of the run.
+        settings: of the run.
+        engine: does the work.
+        watch: is told of every portion.
+        stop_at_bad: ends at the first portion with a file that cannot be read. The portion is not kept, so
+            that a later run reads its files anew.
 
     Raises:
         KilnsenseError: the model cannot be opened, or the store not be written; what is done stays.
+        ImageError: a file cannot be read, with `stop_at_bad`.
     """
     total = store.count_inputs()
     portions = range(settings.shard - 1, -(-total // PORTION), settings.shards)
@@ -99,6 +115,8 @@ def label_inputs(store: Store, settings: LabelConfig, engine: Engine, *, watch: 
                 yield Job(number, tuple(store.inputs(first, first + PORTION)), {})
 
     def written(number: int, rows: list[Row]) -> None:
+        if stop_at_bad:
+            _expect_readable(rows, store.path.parent)
         store.write(number, rows)
         progress.done += sizes[number]
         progress.fresh += sizes[number]
@@ -107,6 +125,16 @@ def label_inputs(store: Store, settings: LabelConfig, engine: Engine, *, watch: 
             watch(progress)
 
     engine(jobs(), written)
+
+
+def _expect_readable(rows: Sequence[Row], run: Path) -> None:
+    bad = next((row for row in rows if row.reason in FAILURE_REASONS), None)
+    if bad is not None:
+        raise ImageError(
+            bad.reason,
+            f"{bad.cells[0]}: {bad.reason} ({bad.message}); mend it and go on with --resume {run}, or "
+            f"without --on-bad fail, which gives it a row",
+        )
 
 
 def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
@@ -125,6 +153,11 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(formats))
 
 
+def table_name(kind: str) -> str:
+    """The file of the result table in a format."""
+    return f"labels.{kind}"
+
+
 def publish_tables(
     store: Store, folder: Path, classes: tuple[str, ...], formats: tuple[str, ...]
 ) -> list[Path]:
@@ -135,7 +168,7 @@ def publish_tables(
     """
     paths = []
     for kind in formats:
-        path = folder / f"labels.{kind}"
+        path = folder / table_name(kind)
         cells = (row.cells for row in store.rows())
         if kind == PARQUET:
             write_parquet(path, cells, classes)
@@ -145,13 +178,17 @@ def publish_tables(
     return paths
 
 
+QUEUE = "review.csv"
+"""Name of the review queue."""
+
+
 def publish_queue(store: Store, folder: Path, share: float) -> Path:
     """Writes the rows that a person should look at first, in that order (`record.review_queue`).
 
     Raises:
         StorageError: nothing can be written.
     """
-    path = folder / "review.csv"
+    path = folder / QUEUE
     cells = (row.cells for row in rows_of(store, queue(store.rows(), share)))
     publish(path, SINKS["csv"](cells, store.facts()["classes"]))
     return path

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kilnsense.csv_line import csv_line
 from kilnsense.errors import StorageError
 from kilnsense.links.lasting import LastingThread
 from kilnsense.links.link import Station
 from kilnsense.links.newest import Heard
 from kilnsense.links.payload import encoded, moment, state_payload
-from kilnsense.record.publish import csv_line
 from kilnsense.types import AlarmEvent, Reading
 
 EVERY_S = 10.0

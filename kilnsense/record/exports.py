@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kilnsense.csv_line import csv_line
 from kilnsense.errors import ConfigError, ImageError, StorageError
 from kilnsense.image.clip import clip_frames, split_name
 from kilnsense.image.decode import check_inside
 from kilnsense.parts import pick
-from kilnsense.record.publish import csv_line, publish
+from kilnsense.record.publish import publish
 from kilnsense.record.review_log import group_of, plain
 from kilnsense.record.store import Row, Store
 
@@ -93,6 +94,14 @@ def image_folder(store: Store, root: Path, folder: Path, how: str) -> Placed:
     return Placed(folder / MANIFEST, placed.total(), tuple(left_out))
 
 
+def targets(store: Store) -> Iterator[tuple[Row, str]]:
+    """Each row of a run that is a file of its own, with its place below the folder of `image_folder`."""
+    crowded = _crowded(store.rows())
+    for row in store.rows():
+        if not _is_frame(row):
+            yield row, _name(row, crowded)
+
+
 Way = Callable[[Path, Path, str], bool]
 """Puts a source at a target, given the SHA-256 that the source had; False where it has another."""
 
@@ -119,12 +128,37 @@ def _hardlink(source: Path, target: Path, _: str) -> bool:
     return True
 
 
+UNLINKABLE = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
+"""What file systems say that cannot link two places: another one, a foreign owner, too many, none at all."""
+
+
+def _arrive(source: Path, target: Path, sha256: str) -> bool:
+    """The first half of a move: a hard link, or where there can be none a copy with the time of change."""
+    if os.path.lexists(target):
+        same = target.is_file() and (target.samefile(source) or cmp(source, target, shallow=False))
+        return _expect_same(same, target)
+    if sha256 and _digest(source) != sha256:
+        raise _ChangedError
+    try:
+        if source.is_symlink():
+            raise OSError(errno.EOPNOTSUPP, "a link to a link would lead to the file behind it")
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in UNLINKABLE:
+            raise
+        publish(target, _checked(source, sha256))
+        times = source.stat()
+        os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return True
+
+
 WAYS: dict[str, Way] = {
     "copy": _copy,
     "symlink": _symlink,
     "hardlink": _hardlink,
+    "move": _arrive,
 }
-"""Name to how pictures are placed."""
+"""Name to how pictures are placed. Of a move the second half is `kilnsense.record.moving`."""
 
 
 class _ChangedError(Exception):
@@ -136,6 +170,8 @@ def _attempt(place: Way, path: Path, root: Path, target: Path, sha256: str) -> b
     source = root / path
     try:
         check_inside(source, root)
+        if not os.path.lexists(source) and place is _arrive:
+            return target.is_file() and (not sha256 or _digest(target) == sha256)  # it was moved before
         if not source.is_file():
             return False
         with source.open("rb"):
@@ -163,6 +199,11 @@ def _checked(source: Path, sha256: str) -> Iterator[bytes]:
             yield part
     if sha256 and digest.hexdigest() != sha256:
         raise _ChangedError
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_frame(pixels: NDArray[np.uint8], target: Path) -> bool:

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from kilnsense.csv_line import csv_line
 from kilnsense.errors import InputError, SourceError, StorageError
-from kilnsense.record.publish import csv_line, publish
+from kilnsense.record.publish import publish, settle_folder
 
 FOLDER = "review"
 """Below the folder of a labelling run."""
@@ -227,7 +228,7 @@ def _begin(file: BinaryIO, path: Path) -> list[Line]:
         file.truncate(whole)  # what a kill cut short was never counted
         if whole == 0:
             _append(file, COLUMNS)
-            _settle_folder(path.parent)
+            settle_folder(path.parent)
     except OSError as error:
         raise _refused(path, error) from error
     return lines
@@ -243,15 +244,6 @@ def _append(file: BinaryIO, cells: Iterable[str]) -> None:
     except OSError:
         file.truncate(end)
         raise
-
-
-def _settle_folder(folder: Path) -> None:
-    """Puts the name of a new file on the disk."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _read(data: bytes, path: Path) -> tuple[list[Line], int]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
-from kilnsense.record.publish import csv_line
+from kilnsense.csv_line import csv_line
 from kilnsense.record.standing import amount
 from kilnsense.record.study_page import Result
 from kilnsense.study.workers import Finished
