@@ -10,6 +10,9 @@ from kilnsense.config.monitor import DecisionConfig
 from kilnsense.live.decision import POOR, Decision, Observation, begin, step
 from kilnsense.types import STEADY
 
+TUNED = DecisionConfig(memory_s=120, enter=0.7, leave=0.5)
+"""Memory and limits of the mean that cost least on the days that the filter was tuned on (seed 100)."""
+
 Ways = dict[str, Callable[[Sequence[Row]], Words]]
 
 
@@ -53,6 +56,6 @@ def ways(classes: Sequence[str], config: DecisionConfig) -> Ways:
     return {
         "single frames": lambda rows: [row.verdict(classes).state for row in rows],
         "mean": lambda rows: means(rows, classes, config, limits=False),
-        "mean, limits": lambda rows: means(rows, classes, config, limits=True),
+        "mean, limits": lambda rows: means(rows, classes, TUNED, limits=True),
         "filter": lambda rows: [decision.state for decision in decisions(rows, classes, config)],
     }

@@ -36,9 +36,9 @@ class CaptureConfig(Section):
 class DecisionConfig(Section):
     """From single frames to a published state."""
 
-    dwell_s: Positive = Field(900.0, description="mean time that a burning state lasts")
-    memory_s: Positive = Field(20.0, description="frames closer together tell little more than one of them")
-    enter: Share = Field(0.8, description="filtered probability from which on a state is published")
+    dwell_s: Positive = Field(1800.0, description="mean time that a burning state lasts")
+    memory_s: Positive = Field(60.0, description="frames closer together tell little more than one of them")
+    enter: Share = Field(0.9, description="filtered probability from which on a state is published")
     leave: Share = Field(0.6, description="filtered probability below which it is withdrawn")
     settle_s: float = Field(10.0, ge=0, description="of good frames before a state is published again")
     bad_s: float = Field(3.0, ge=0, description="of unfamiliar or bad frames before UNKNOWN is published")
