@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from subprocess import DEVNULL, Popen
 
 import paho.mqtt.client as mqtt
@@ -76,7 +77,7 @@ class Listener:
 class Broker:
     """See the module."""
 
-    def __init__(self, folder: Path, *, password: bool) -> None:
+    def __init__(self, folder: Path, *, password: bool, certificate: tuple[Path, Path] | None) -> None:
         self._program, self.port = find_mosquitto(), free_port()
         self._listeners: list[Listener] = []
         self._process: Popen[bytes] | None = None
@@ -97,6 +98,8 @@ class Broker:
             with Popen([*command, str(words)], stdout=DEVNULL) as process:
                 assert process.wait(10) == 0
             lines.append(f"password_file {words}")
+        if certificate is not None:
+            lines += [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
         self._file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.start()
 
@@ -117,22 +120,36 @@ class Broker:
             self._process.wait(10)
             self._process = None
 
+    def hang(self, *, on: bool) -> None:
+        """Makes it do nothing while its connections stay open, or lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(SIGSTOP if on else SIGCONT)
+
     def listen(self, topic: str) -> Listener:
         """A subscriber; it is closed with the broker."""
         self._listeners.append(Listener(self.port, topic))
         return self._listeners[-1]
 
     def close(self) -> None:
+        """Ends it and its subscribers."""
         for listener in self._listeners:
             listener.close()
         self.stop()
 
 
 @contextmanager
-def open_broker(folder: Path, *, password: bool = False) -> Iterator[Broker]:
-    """A broker for a `with` block; `password`: it lets in only `USER` with `PASSWORD`."""
+def open_broker(
+    folder: Path, *, password: bool = False, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Broker]:
+    """A broker for a `with` block.
+
+    Args:
+        folder: for its files.
+        password: it lets in only `USER` with `PASSWORD`.
+        certificate: PEM files of a certificate and its key; it then speaks TLS only.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    broker = Broker(folder, password=password)
+    broker = Broker(folder, password=password, certificate=certificate)
     try:
         yield broker
     finally:

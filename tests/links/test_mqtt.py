@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
 
 from kilnsense.config.monitor import MqttConfig
 from kilnsense.errors import ConfigError
+from kilnsense.links.certificate import make_certificate
 from kilnsense.links.link import Station
 from kilnsense.links.mqtt import MqttLink, open_mqtt
 from tests.broker import PASSWORD, USER, Broker, free_port, open_broker, until
@@ -38,9 +41,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 def told(broker: Broker, topic: str) -> dict[str, object]:
-    listener = broker.listen(topic)
-    until(lambda: listener.heard)
-    _, text, kept = listener.heard[0]
+    """What somebody who comes now is told at once."""
+    first = broker.listen(topic)
+    until(lambda: first.heard)  # it may have come earlier than what he is to be told
+    second = broker.listen(topic)
+    until(lambda: second.heard)
+    _, text, kept = second.heard[0]
     assert kept
     found = json.loads(text)
     assert isinstance(found, dict)
@@ -197,6 +203,40 @@ def test_a_wrong_password_is_a_trouble_that_does_not_tell_it(tmp_path: Path) -> 
             link.alarm(event(0))
         with open_link(tmp_path / "b", broker.port, user=USER, password_file=str(right)) as link:
             until(lambda: link.trouble() == "")
+
+
+# paho forgets its socket when the broker's certificate is refused; it is closed when the error is dropped.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+def test_over_tls_only_a_broker_with_the_right_certificate_is_spoken_to(tmp_path: Path) -> None:
+    files = []
+    for name in ("broker", "other"):
+        made, key = make_certificate(tmp_path / name, site=name, host="127.0.0.1")
+        pem = made.with_suffix(".pem")
+        pem.write_bytes(load_der_x509_certificate(made.read_bytes()).public_bytes(Encoding.PEM))
+        files.append((pem, key))
+    (ours, key), (other, _) = files
+    with open_broker(tmp_path / "run", certificate=(ours, key)) as broker:
+        with open_link(tmp_path / "a", broker.port, tls=True, ca_file=str(ours)) as link:
+            link.alarm(event(0))
+            until(lambda: link.trouble() == "" and link._outbox.waiting() == 0)
+        with open_link(tmp_path / "b", broker.port, tls=True, ca_file=str(other)) as link:
+            until(lambda: "CERTIFICATE_VERIFY_FAILED" in link.trouble())
+
+
+@pytest.mark.slow
+def test_a_broker_that_hangs_is_noticed_and_loses_nothing(broker: Broker, tmp_path: Path) -> None:
+    with open_link(tmp_path / "monitor", broker.port) as link:
+        listener = broker.listen(f"{ROOT}/event")
+        until(lambda: link.trouble() == "")
+        broker.hang(on=True)
+        for number in range(50):
+            link.alarm(event(number))
+        until(lambda: link.trouble() != "", seconds=40)
+        broker.hang(on=False)
+        until(lambda: link.trouble() == "" and link._outbox.waiting() == 0, seconds=40)
+        until(lambda: len(listener.heard) >= 50)
+    said = [json.loads(text)["reason"] for text in listener.of(f"{ROOT}/event")]
+    assert list(dict.fromkeys(said)) == [f"reason {number}" for number in range(50)]
 
 
 def test_files_that_cannot_be_read_are_refused_at_once(tmp_path: Path) -> None:

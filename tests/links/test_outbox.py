@@ -59,6 +59,7 @@ def test_what_waits_survives_and_stays_in_order(tmp_path: Path) -> None:
     again = Outbox(tmp_path / "box.sqlite", most_rows=100)
     again.put("event 5")
     assert bodies(again) == [f"event {number}" for number in range(1, 6)]
+    assert [letter.body for letter in again.after(0, 2)] == ["event 1", "event 2"]
     again.close()
 
 
@@ -90,6 +91,11 @@ def test_beyond_its_size_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
     until(lambda: box.waiting() == 5 and box.dropped == 7)
     assert bodies(box) == ["7", "8", "9", "10", "11"]
     box.close()
+    smaller = Outbox(tmp_path / "box.sqlite", most_rows=3)
+    smaller.put("12")
+    until(lambda: smaller.dropped == 3)
+    assert bodies(smaller) == ["10", "11", "12"]
+    smaller.close()
 
 
 def test_a_full_disk_holds_no_event_back_and_is_written_once_there_is_room(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, *answers: int) -> None:
         self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
         super().__init__(("127.0.0.1", port), Handler)
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
         self.shutdown()
