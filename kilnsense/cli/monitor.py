@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kilnsense.cli.options import AsJson, Settings
-from kilnsense.cli.output import people
+from kilnsense.cli.output import emit_json, people
 from kilnsense.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,11 +86,21 @@ def report(
     since: Annotated[str, typer.Option("--since", help="Such as 8h, 30m, 7d, or a UTC time.")] = "8h",
     until: Annotated[str, typer.Option("--until", help="A UTC time; empty: now.")] = "",
     history: Annotated[Path, typer.Option("--history", help="Folder of the history.")] = Path("runs/monitor"),
+    site: Annotated[str, typer.Option("--site", help="Its name, for the title.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML file of the report.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a shift report: states, changes, alarms, uptime and pictures, in one HTML file."""
-    raise NotImplementedError(since, until, history, out, as_json)
+    from kilnsense.record.shift import parse_moment, shift_to_dict
+    from kilnsense.record.shift_report import write_shift_report
+
+    now = time.time()
+    begin, end = parse_moment(since, now), parse_moment(until, now) if until else now
+    path = out or history / f"shift-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(end))}.html"
+    shift = write_shift_report(history, path, since=begin, until=end, site=site)
+    people().print(f"shift report: {path}")
+    if as_json:
+        emit_json("monitor-report", {"report": str(path), **shift_to_dict(shift)})
 
 
 def _config(path: Path | None, given: "Mapping[str, object]", settings: "Sequence[str]") -> "MonitorConfig":

@@ -35,9 +35,16 @@ class Desk:
         self._lock = threading.Lock()
 
     def restore(self, memory: Mapping[str, Any] | None) -> None:
-        """Goes on from what the journal kept; None: there is nothing. Call it first."""
+        """Goes on from what the journal kept; None: there is nothing. Call it first.
+
+        All who listen hear of every alarm as it stands, so that partners know of those that are quiet.
+        """
         self._do(lambda now: self._alarms.restore(memory, now) if memory is not None else [])
         self._board.post(self._alarms.statuses())
+        for status in self._board.alarms():
+            event = AlarmEvent(self._clocks.wall(), "configured", status, monotonic=self._clocks.monotonic())
+            for hear in self._hear:
+                hear(event)
 
     def observe(self, reading: Reading) -> None:
         """A camera has a new reading."""

@@ -110,6 +110,11 @@ class Watch:
             return self._tell(health, None, None, now)
         return None
 
+    @property
+    def processes(self) -> tuple[int | None, int | None]:
+        """Ids of the processes of the model and of the camera; None where one is just being replaced."""
+        return self._judge.pid, self._camera.process_id
+
     def memory(self) -> dict[str, object]:
         """What should outlast a restart, as plain values for JSON."""
         kept: dict[str, object] = {"pictures": self._pictures.usual()}

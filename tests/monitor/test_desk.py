@@ -43,6 +43,7 @@ class Place:
         alarms = Alarms(AlarmConfig(), {"kiln1": CLASSES}, Moment(1000.0, 0.0))
         self.desk = Desk(alarms, self.board, self.journal, [self.hear], clocks=clocks)
         self.desk.restore(None)
+        self.heard_first, self.told = self.told, []
 
     def journal(self, events: Sequence[AlarmEvent], memory: Mapping[str, Any]) -> bool:
         self.told += [f"journal {event.status.id} {event.action}" for event in events]
@@ -70,6 +71,7 @@ def test_all_alarms_are_on_the_board_from_the_start(place: Place) -> None:
     assert "kiln1.over" in ids
     assert "storage" in ids
     assert not any(status.active for status in place.board.alarms())
+    assert place.heard_first == [f"hear {alarm} configured False" for alarm in ids]
 
 
 def test_an_alarm_is_in_the_journal_and_on_the_board_before_anybody_hears_of_it(place: Place) -> None:
