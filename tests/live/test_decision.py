@@ -236,6 +236,19 @@ def test_no_state_begins_on_a_poor_frame() -> None:
     assert watch(decision, SURE["over"], 1).state == "over"
 
 
+def test_settling_counts_from_the_first_familiar_frame() -> None:
+    decision = watch(watch(begin(CLASSES, 0.0), UNFAMILIAR, 2), SURE["over"], CONFIG.settle_s)
+    assert (decision.state, decision.reason) == (None, "starting")
+    assert watch(decision, SURE["over"], 0.5).state == "over"
+
+
+def test_a_poor_frame_again_is_no_frame(burning_over: Decision) -> None:
+    decision = watch(burning_over, BAD, 4)
+    for _ in range(6):
+        decision = step(decision, live(BAD, burning_over.at + 4), decision.at + 1, CONFIG)
+    assert decision.reason == "stale"
+
+
 def test_the_reason_follows_what_lasts(burning_over: Decision) -> None:
     decision = watch(burning_over, UNFAMILIAR, 5)
     since = decision.since
