@@ -242,11 +242,10 @@ def test_settling_counts_from_the_first_familiar_frame() -> None:
     assert watch(decision, SURE["over"], 0.5).state == "over"
 
 
-def test_a_poor_frame_again_is_no_frame(burning_over: Decision) -> None:
-    decision = watch(burning_over, BAD, 4)
-    for _ in range(6):
-        decision = step(decision, live(BAD, burning_over.at + 4), decision.at + 1, CONFIG)
-    assert decision.reason == "stale"
+def test_a_frame_from_before_a_poor_one_is_no_frame(burning_over: Decision) -> None:
+    poor = watch(burning_over, BAD, 4)
+    late = step(poor, live(SURE["over"], poor.at - 1), poor.at + 1, CONFIG)
+    assert late == wait(poor, "LIVE", 1)
 
 
 def test_the_reason_follows_what_lasts(burning_over: Decision) -> None:
