@@ -236,6 +236,18 @@ def test_no_state_begins_on_a_poor_frame() -> None:
     assert watch(decision, SURE["over"], 1).state == "over"
 
 
+def test_settling_counts_from_the_first_familiar_frame() -> None:
+    decision = watch(watch(begin(CLASSES, 0.0), UNFAMILIAR, 2), SURE["over"], CONFIG.settle_s)
+    assert (decision.state, decision.reason) == (None, "starting")
+    assert watch(decision, SURE["over"], 0.5).state == "over"
+
+
+def test_a_frame_from_before_a_poor_one_is_no_frame(burning_over: Decision) -> None:
+    poor = watch(burning_over, BAD, 4)
+    late = step(poor, live(SURE["over"], poor.at - 1), poor.at + 1, CONFIG)
+    assert late == wait(poor, "LIVE", 1)
+
+
 def test_the_reason_follows_what_lasts(burning_over: Decision) -> None:
     decision = watch(burning_over, UNFAMILIAR, 5)
     since = decision.since
