@@ -130,7 +130,7 @@ class CameraAlarms:
     def _grow_stale(self, now: Moment) -> list[AlarmEvent]:
         """Notices that nothing was heard for too long, as if somebody had looked at that very moment."""
         edge = self._heard + STALE_S
-        if self._stale or now.monotonic < edge:
+        if self._stale or now.monotonic <= edge:
             return []
         self._stale = True
         events = self._due(edge, now)

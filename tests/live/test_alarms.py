@@ -217,6 +217,13 @@ def test_an_hour_of_random_labels_makes_no_chatter() -> None:
             assert all(third - first > 60 for first, third in zip(times, times[2:], strict=False))
 
 
+def test_a_reading_at_the_last_moment_is_in_time() -> None:
+    alarms = make_alarms()
+    tell(alarms, "over", 0)
+    assert tell(alarms, "normal", STALE_S) == []  # nobody saw that it lasted
+    assert play(alarms, "normal", int(STALE_S) + 1, 40) == []
+
+
 # What holds for any story.
 
 STEPS = st.one_of(

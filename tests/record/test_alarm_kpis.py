@@ -87,6 +87,12 @@ def test_floods_are_those_of_a_slow_loop() -> None:
     assert kpis.flood_share == pytest.approx(sum(b - a for a, b, _ in kpis.floods) / 14_400)
 
 
+def test_ten_in_ten_minutes_are_no_flood() -> None:
+    ten = [60.0 * n for n in range(10)]
+    assert alarm_kpis(raised(ten), since=0, until=HOUR).floods == ()
+    assert alarm_kpis(raised([*ten, 599.0]), since=0, until=HOUR).floods == ((0.0, 599.0, 11),)
+
+
 def test_the_most_frequent_come_first_and_only_ten() -> None:
     events = [event for n in range(12) for event in raised(range(0, 100 * (n + 1), 100), f"k.a{n:02d}")]
     frequent = alarm_kpis(sorted(events, key=lambda e: e.at), since=0, until=HOUR).most_frequent

@@ -47,6 +47,9 @@ def test_a_shift_counts_seconds_changes_and_turns(tmp_path: Path) -> None:
         history.add_alarms([event(30), event(90, "acknowledged")], {})
     with HistoryWriter(tmp_path, CONFIG) as history:
         write(history, "nnn", START + 200, 10.0)
+    with HistoryWriter(tmp_path, CONFIG) as history:
+        write(history, "nn", START + 400, 10.0)  # the same word again is no change
+    assert len(gather_shift(History(tmp_path), since=START, until=START + 500).cameras[0].changes) == 4
     shift = gather_shift(History(tmp_path), since=START + 5, until=START + 300)
     [camera] = shift.cameras
     assert (camera.camera, camera.classes) == ("kiln1", CLASSES)

@@ -78,6 +78,8 @@ def test_it_opens_without_a_request_and_answers_first(told: tuple[Shift, Path], 
             seen = "document.querySelector('.lanes .axis').getBoundingClientRect().bottom"
             assert 0 < page.evaluate(seen) < height
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+        lanes = "[...document.querySelectorAll('.ribbon')[0].querySelectorAll('.name')].map(e => e.innerText)"
+        assert page.evaluate(lanes)[:5] == ["over", "normal", "under", "UNKNOWN", "⚑ over"]
         # Lanes stand at their times: over began at 1.4 h of 8.
         lane, track = "document.querySelector('.lane.hot i:not(.gap)')", "document.querySelector('.track')"
         place = f"({lane}.getBoundingClientRect().x - {track}.getBoundingClientRect().x)"
