@@ -188,6 +188,7 @@ class Camera:
                 if not child.delivered:
                     child.delivered, self._openings = True, self._openings + 1
                 self._set("LIVE", "")
+                self._seen.clear()
                 self._live_since = now
             elif self._live_since is not None and now - self._live_since >= STEADY_AFTER:
                 self._attempt = 0
