@@ -6,10 +6,9 @@ Rendered 1920x1080 JPEGs (synthetic, difficulty plant): a model is trained on so
 frames of others are labelled, as hard links to so many names. All use two processes of one thread each.
 
 decode_ratio: wall time of the command, start included, by that of decoding the same files at the same scale.
-sensible: cv2.imread, KMeans(n_init=1) on the Lab of all pixels, the frame and the box of each cluster as
-    crops of 128, mobilenetv4_conv_small in eager torch, SVC. The weights are random, as none are fetched.
-good: the same with k-means fitted on 10,000 pixels and predicted for all. The SVC of both learns from the
-    good one's embeddings of the frames that our model was trained on.
+sensible, good: see `label_peers.py`, each with an SVC that learns from the good one's embeddings of the frames
+    that our model was trained on.
+ms_*, share_*: where the time of the command goes, see `label_stages.py`.
 peak_mb: of the command's tree of processes, pages that several share counted once (PSS), every half second.
 Accuracy is that of the most probable state over the usable frames of the runs kept apart.
 """
@@ -25,13 +24,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.cluster import KMeans
+from label_peers import peer
+from label_stages import shares, stage_ms, tables_s
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -42,9 +40,11 @@ from kilnsense.recogniser import open_recogniser
 
 KILNSENSE = str(Path(sys.executable).with_name("kilnsense"))
 CLASSES = ("under", "normal", "over")
-CLUSTERS, CROP, PIXELS, PROCESSES = 4, 128, 10_000, 2
+PROCESSES = 2
 CHUNK = 20
 """Files that a decoding process takes at once."""
+SAMPLE = 96
+"""Files on which the stages are timed."""
 
 Truth = list[tuple[Path, str]]
 """Usable frames with their true states."""
@@ -76,59 +76,6 @@ def decode_alone(root: Path, paths: list[Path], config: ImageConfig) -> int:
     """What every labelling needs first; the number of pixels that came out."""
     cv2.setNumThreads(1)
     return sum(load_one(path, root, config).pixels.size for path in paths)  # type: ignore[union-attr]
-
-
-class Peer:
-    """A plain pipeline up to the embedding of one frame."""
-
-    def __init__(self) -> None:
-        import timm
-        import torch
-
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
-        torch.manual_seed(0)
-        self.torch = torch
-        self.net = timm.create_model("mobilenetv4_conv_small", pretrained=False, num_classes=0).eval()
-
-    def __call__(self, path: Path, every_pixel: bool) -> NDArray[np.float32]:
-        """(5 d,) the embeddings of the frame and of its clusters' boxes, darkest cluster first."""
-        bgr = cv2.imread(str(path))
-        lab = cv2.cvtColor(bgr.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
-        pixels = lab.reshape(-1, 3)
-        rng = np.random.default_rng(0)
-        fitted = pixels if every_pixel else pixels[rng.choice(len(pixels), PIXELS, replace=False)]
-        means = KMeans(CLUSTERS, n_init=1, random_state=0).fit(fitted)
-        clusters = means.predict(pixels).reshape(lab.shape[:2])
-        crops = [bgr]
-        for cluster in np.argsort(means.cluster_centers_[:, 0]):
-            rows, columns = np.nonzero(clusters == cluster)
-            crops.append(bgr[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
-        vectors = []
-        with self.torch.inference_mode():
-            for crop in crops:
-                small = cv2.cvtColor(cv2.resize(crop, (CROP, CROP)), cv2.COLOR_BGR2RGB)
-                image = self.torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-                vectors.append(self.net(image)[0].numpy())
-        return np.concatenate(vectors)
-
-
-_peer: list[Peer] = []
-
-
-def embed(path: Path, every_pixel: bool) -> NDArray[np.float32]:
-    """By the pipeline of this process."""
-    if not _peer:
-        _peer.append(Peer())
-    return _peer[0](path, every_pixel)
-
-
-def peer(pool: Pool, paths: list[Path], *, every_pixel: bool) -> tuple[NDArray[np.float32], float]:
-    """(N, d) embeddings, and seconds a file with the processes warm."""
-    pool.starmap(embed, [(paths[0], False)] * 2 * PROCESSES, chunksize=1)
-    start = time.perf_counter()
-    rows = pool.starmap(embed, [(path, every_pixel) for path in paths], chunksize=1)
-    return np.stack(rows), (time.perf_counter() - start) / len(paths)
 
 
 def tree(root: int) -> Iterator[int]:
@@ -191,7 +138,8 @@ def bench(folder: Path, files: int, many: int, say: Callable[[str], None]) -> di
         path.relative_to(folder / "frames").as_posix(): test[n][1]
         for n, path in enumerate(paths[: len(test)])
     }
-    image = open_recogniser(Path(bundle)).config.image
+    recogniser = open_recogniser(Path(bundle))
+    image = recogniser.config.image
 
     command = ["label", f"--bundle={bundle}", f"--jobs={PROCESSES}"]
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
@@ -207,13 +155,22 @@ def bench(folder: Path, files: int, many: int, say: Callable[[str], None]) -> di
             ours.append(took / files)
             peak = max(peak, most)
         say("the plain pipelines")
-        known, _ = peer(pool, [path for path, _ in train], every_pixel=False)
+        known, _ = peer(pool, [path for path, _ in train], every_pixel=False, processes=PROCESSES)
         model = make_pipeline(StandardScaler(), SVC()).fit(known, [label for _, label in train])
         labels = np.array([label for _, label in test])
         plain = {}
         for name, every_pixel in (("sensible", True), ("good", False)):
-            vectors, seconds = peer(pool, [path for path, _ in test], every_pixel=every_pixel)
+            vectors, seconds = peer(
+                pool, [path for path, _ in test], every_pixel=every_pixel, processes=PROCESSES
+            )
             plain[name] = (seconds, float(np.mean(model.predict(vectors) == labels)))
+    say("where the time goes")
+    stages = stage_ms(recogniser, paths[:SAMPLE], folder / "frames")
+    link([path for path, _ in test], folder / "few", PROCESSES)
+    start = min(
+        watched([*command, str(folder / "few"), f"--out={folder / f'few{turn}'}"])[0] for turn in range(3)
+    )
+    tables = tables_s(folder / "run0", folder, recogniser.config.classes)
     spent = min(ours)
     result: dict[str, object] = {
         "data": "synthetic",
@@ -227,6 +184,10 @@ def bench(folder: Path, files: int, many: int, say: Callable[[str], None]) -> di
         "accuracy_sensible": plain["sensible"][1],
         "accuracy_good": plain["good"][1],
         "peak_mb_1k": peak,
+        **{f"ms_{stage}": milliseconds for stage, milliseconds in stages.items()},
+        "start_s": start,
+        "tables_s": tables,
+        **shares(stages, start, tables, files=files, processes=PROCESSES),
     }
     if many:
         say(f"labelling {many} files")

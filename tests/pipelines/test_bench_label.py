@@ -1,4 +1,4 @@
-"""What the benchmark of labelling measures with: memory of a tree of processes, and the plain pipelines."""
+"""What the benchmark of labelling measures with: memory of a tree of processes, and names for frames."""
 
 import importlib
 import subprocess
@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import cv2
-import numpy as np
 import pytest
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -43,18 +41,3 @@ def test_every_name_is_a_link_to_a_frame_in_turn(bench: ModuleType, tmp_path: Pa
     paths = bench.link(frames, tmp_path / "many", 2003)
     assert len(set(paths)) == 2003
     assert all(path.samefile(frames[number % 2]) for number, path in enumerate(paths))
-
-
-def test_a_plain_pipeline_orders_its_crops_by_lightness_not_by_place(
-    bench: ModuleType, tmp_path: Path
-) -> None:
-    peer, found = bench.Peer(), []
-    for order in ((220, 20, 150, 80), (80, 150, 220, 20)):
-        stripes = np.repeat(np.array(order, np.uint8), 24)[:, None, None]
-        path = tmp_path / "stripes.png"
-        cv2.imwrite(str(path), np.broadcast_to(stripes, (96, 120, 3)).copy())
-        found.append(peer(path, every_pixel=True).reshape(5, -1))
-    first, second = found
-    assert not np.allclose(first[0], second[0], atol=1e-4)
-    np.testing.assert_allclose(first[1:], second[1:], atol=1e-4)
-    assert not np.allclose(first[1], first[4], atol=1e-4)
