@@ -41,6 +41,7 @@ RANKS = {
     "label": 7,
     "monitor": 7,
     "cli": 8,
+    "__main__": 9,
 }
 
 NEIGHBOURS = {("config", "parts")}

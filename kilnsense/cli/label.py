@@ -1,7 +1,7 @@
 """`kilnsense label SOURCE`: one row for every file of an archive, whatever the files are like."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from kilnsense.cli.label_extras import WHOLE, Beside, check_move, extras_of, way_asked
+from kilnsense.cli.label_extras import WHOLE, Beside, Extra, check_move, extras_of, way_asked
 from kilnsense.cli.label_plan import tell_plan
 from kilnsense.cli.options import AsJson, Jobs, Overwrite, Resume, RunFolder, processes
 from kilnsense.cli.output import QUIET_SECONDS, duration, emit_json, now, people
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kilnsense.config import Config, LabelConfig
     from kilnsense.label.orders import Orders
     from kilnsense.label.run import Engine, Progress, Watch
+    from kilnsense.record.store import Store
 
 
 def label(
@@ -79,7 +80,7 @@ def label(
     from kilnsense.label.guarded import prepare_workers
     from kilnsense.label.inputs import expect_files, open_source
     from kilnsense.label.orders import Orders
-    from kilnsense.label.run import begin_store, label_inputs, publish_tables, table_name
+    from kilnsense.label.run import begin_store, label_inputs, table_name
     from kilnsense.parts import pick
 
     given: dict[str, Any] = {
@@ -119,13 +120,10 @@ def label(
     ):
         with _watching() as watch:
             label_inputs(store, settings, work, watch=watch, stop_at_bad=stop_at_bad)
-        tables = [*publish_tables(store, folder, model.classes, formats)]
-        for extra in extras:
-            extra.write(store, folder)
-            tables.append(folder / extra.file)
+        tables = _write(store, folder, model.classes, formats, extras)
         states, reasons = store.counts()
-    rows = sum(states.values()) + sum(reasons.values())
-    values = {"model_id": model_id, "rows": rows, "states": states, "not_named": reasons}
+    values = {"model_id": model_id, "rows": sum(states.values()) + sum(reasons.values())}
+    values |= {"states": states, "not_named": reasons}
     write_run(folder, "label", started=started, config=settings, values=values)
     _tell_end(tables[0], states, reasons)
     if as_json:
@@ -148,6 +146,23 @@ def _engine(engine: str, address: str, jobs: str, orders: "Orders", model_id: st
 
     whole = address and jobs == "auto"
     return ray_engine(orders, model_id, Cluster(address, None if whole else processes(jobs)))
+
+
+def _write(
+    store: "Store",
+    folder: Path,
+    classes: tuple[str, ...],
+    formats: tuple[str, ...],
+    extras: Sequence[Extra],
+) -> list[Path]:
+    """Writes the tables, and what was asked for beside them; all files."""
+    from kilnsense.label.run import publish_tables
+
+    tables = [*publish_tables(store, folder, classes, formats)]
+    for extra in extras:
+        extra.write(store, folder)
+        tables.append(folder / extra.file)
+    return tables
 
 
 def _facts(model: "Config", model_id: str, root: Path, bundle: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilnsense.config import load_monitor
+from kilnsense.config import check_monitor
 from kilnsense.config.monitor import MonitorConfig
 from kilnsense.errors import ConfigError
 
@@ -18,6 +18,4 @@ def test_decisions_must_be_quicker_than_they_grow_stale() -> None:
 
 def test_leave_may_not_lie_above_enter() -> None:
     with pytest.raises(ConfigError, match=r"leave: got 0\.9, allowed: at most enter, 0\.8"):
-        load_monitor(
-            settings=["decision.leave=0.9", "decision.enter=0.8", 'cameras=[{"source":"0","bundle":"b"}]']
-        )
+        check_monitor({"cameras": [CAMERA]}, ["decision.leave=0.9", "decision.enter=0.8"])

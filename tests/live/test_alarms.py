@@ -261,8 +261,10 @@ def run(alarms: Alarms, story: list[tuple[str, str, int]]) -> list[tuple[set[str
         # A moment of the past can still be found out about at a reading: then the word before held. It held
         # up to the very moment of the reading, so that a delay may have run out at that moment, too.
         now = at(second).monotonic
-        for event in step(alarms, kind, what, second):
-            told.append(({before} if event.monotonic < now else {before, word}, event))
+        told += [
+            ({before} if event.monotonic < now else {before, word}, event)
+            for event in step(alarms, kind, what, second)
+        ]
     return told
 
 
