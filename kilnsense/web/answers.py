@@ -83,11 +83,7 @@ def _text(told: dict[str, Any], name: str, longest: int) -> str:
 
 def _seconds(told: dict[str, Any], longest: float) -> float:
     value = told.get("seconds")
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not SHORTEST_SHELF <= value <= longest
-    ):
+    if not isinstance(value, int | float) or not SHORTEST_SHELF <= value <= longest:
         raise HTTPException(
             HTTPStatus.BAD_REQUEST, f"seconds: allowed: {SHORTEST_SHELF:g} to {longest:g}, got {value!r:.40}"
         )

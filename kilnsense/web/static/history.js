@@ -109,12 +109,12 @@ function sureness(x, width) {
   return picture;
 }
 
-function trend(title, unit, points, digits) {
+function trend(title, what, unit, points) {
   const values = points.map(point => point[1]).filter(value => value !== null && value !== undefined);
   const box = make("figure", undefined, "trend");
   const last = points.length ? points[points.length - 1][1] : null;
   const head = make("figcaption");
-  const number = value => `${value.toFixed(digits)}${unit}`;
+  const number = value => `${value.toFixed(1)}${unit}`;
   head.append(make("span", title), make("b", last === null || last === undefined ? "–" : number(last)));
   const picture = draw("svg", { viewBox: "0 0 160 40", preserveAspectRatio: "none", "aria-hidden": "true" });
   const low = Math.min(...values);
@@ -124,7 +124,7 @@ function trend(title, unit, points, digits) {
     const room = (high - low) * 0.08 || 1;
     picture.append(line(points, place, 40, [low - room, high + room]));
   }
-  box.append(head, picture, make("span", values.length ? `${low.toFixed(digits)} to ${number(high)}` : "not seen", "range"));
+  box.append(head, picture, make("span", values.length ? `${what} ${low.toFixed(1)} to ${high.toFixed(1)}` : `${what}: not seen`, "range"));
   return box;
 }
 
@@ -132,9 +132,9 @@ function trends() {
   const found = told.aggregates;
   const regions = [...new Set(found.flatMap(one => Object.keys(one.regions)))].sort();
   const points = read => found.map(one => [one.start + MIDDLE, read(one)]);
-  const area = regions.map(name => trend(`${name} area`, " %", points(one => one.regions[name] && 100 * one.regions[name][0]), 1));
-  const light = regions.map(name => trend(`${name} L*`, "", points(one => one.regions[name] && one.regions[name][1]), 1));
-  const edge = trend("bed edge", " %", points(one => (one.bed_edge === null ? null : 100 * one.bed_edge)), 1);
+  const area = regions.map(name => trend(name, "area", " %", points(one => one.regions[name] && 100 * one.regions[name][0])));
+  const light = regions.map(name => trend(name, "L*", " L*", points(one => one.regions[name] && one.regions[name][1])));
+  const edge = trend("bed edge", "height", " %", points(one => (one.bed_edge === null ? null : 100 * one.bed_edge)));
   const columns = regions.length + 1;
   by("trends").style.setProperty("--columns", columns); // on a high screen two rows, on a low one a single one
   by("trends").style.setProperty("--panels", area.length + light.length + 1);
