@@ -77,10 +77,9 @@ def label(
     results.sqlite: a killed run goes on with --resume.
     """
     from kilnsense.bundle import read_identity
-    from kilnsense.label.guarded import prepare_workers
     from kilnsense.label.inputs import expect_files, open_source
     from kilnsense.label.orders import Orders
-    from kilnsense.label.run import begin_store, label_inputs, table_name
+    from kilnsense.label.run import begin_store, label_inputs
     from kilnsense.parts import pick
 
     given: dict[str, Any] = {
@@ -98,20 +97,17 @@ def label(
     opened = open_source(source, exclude=given["exclude"], since=since)
     if resume is None:  # of one that is gone on with, all files may have been moved
         expect_files(opened)
-    if engine == "local" and not dry_run:
-        prepare_workers()
     settings = _settings(source, model.name, model_id, given)
     orders = Orders(bundle, opened.root, every, min_confidence, seconds)
     work = _engine(engine, address, jobs, orders, model_id)
     extras = extras_of(beside, opened)
     if dry_run:
         check_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
-        files = [*map(table_name, formats), *(extra.file for extra in extras)]
-        told = tell_plan(opened, settings, resume or out, files)
+        told = tell_plan(opened, settings, resume or out, _files(formats, extras))
         if as_json:
             emit_json("label", told)
         return
-    started = now()
+    started = _begin(engine)
     folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
     facts = _facts(model, model_id, opened.root, bundle)
     with (
@@ -122,8 +118,8 @@ def label(
             label_inputs(store, settings, work, watch=watch, stop_at_bad=stop_at_bad)
         tables = _write(store, folder, model.classes, formats, extras)
         states, reasons = store.counts()
-    values = {"model_id": model_id, "rows": sum(states.values()) + sum(reasons.values())}
-    values |= {"states": states, "not_named": reasons}
+    rows = sum(states.values()) + sum(reasons.values())
+    values = {"model_id": model_id, "rows": rows, "states": states, "not_named": reasons}
     write_run(folder, "label", started=started, config=settings, values=values)
     _tell_end(tables[0], states, reasons)
     if as_json:
@@ -146,6 +142,22 @@ def _engine(engine: str, address: str, jobs: str, orders: "Orders", model_id: st
 
     whole = address and jobs == "auto"
     return ray_engine(orders, model_id, Cluster(address, None if whole else processes(jobs)))
+
+
+def _begin(engine: str) -> str:
+    """Has workers of this computer get ready while their inputs are listed; the moment."""
+    from kilnsense.label.guarded import prepare_workers
+
+    if engine == "local":
+        prepare_workers()
+    return now()
+
+
+def _files(formats: tuple[str, ...], extras: Sequence[Extra]) -> list[str]:
+    """All that would be written, below the folder of the run."""
+    from kilnsense.label.run import table_name
+
+    return [*map(table_name, formats), *(extra.file for extra in extras)]
 
 
 def _write(
