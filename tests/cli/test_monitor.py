@@ -1,0 +1,167 @@
+"""`kilnsense monitor` as a person starts it: what it refuses, and that it outlives its own processes."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from kilnsense.cli.main import run
+
+LONG = 90.0
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ([], 2, "needs --source and --bundle, or --config"),
+        (["--source", "sim:plant"], 2, "needs --bundle"),
+        (["--source", "sim:plant", "--bundle", "none"], 5, "holds no bundle.json"),
+        (["--config", "none.yaml"], 2, "cannot be read"),
+        (["--source", "sim:plant", "--bundle", "b", "--set", "web.hots=x"], 2, "did you mean 'host'"),
+        (["--source", "sim:plant", "--bundle", "b", "--rate", "99"], 2, "rate"),
+        (["--source", "sim:plant", "--bundle", "b", "--host", "0.0.0.0"], 2, "others on the network"),
+    ],
+)
+def test_a_wrong_option_is_told(
+    options: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = [] if "--config" in options else ["--history", str(tmp_path / "history")]
+    assert run(["monitor", "--no-browser", *options, *history]) == code
+    assert said in told(capsys)
+
+
+def test_options_go_over_the_cameras_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = {"cameras": [{"name": name, "source": "0", "bundle": "none"} for name in ("a", "b")]}
+    (tmp_path / "two.json").write_text(json.dumps(two), encoding="utf-8")  # JSON is YAML
+    options = ["monitor", "--config", str(tmp_path / "two.json"), "--history", str(tmp_path / "history")]
+    assert run([*options, "--source", "sim:plant"]) == 2
+    assert "--source: is of one camera" in told(capsys)
+    assert run([*options, "--bundle", "elsewhere"]) == 5
+    assert "bundle elsewhere" in told(capsys)
+
+
+def test_a_taken_port_is_told(tiny_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        options = ["--source", "sim:easy?size=160x120", "--bundle", str(tiny_bundle)]
+        options += ["--port", str(taken.getsockname()[1]), "--history", str(tmp_path / "history")]
+        assert run(["monitor", "--no-browser", *options]) == 5
+    assert "choose another port" in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_report_without_a_history_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["monitor", "report", "--history", str(tmp_path)]) == 5
+    assert "holds no history" in told(capsys)
+    assert run(["monitor", "report", "--history", str(tmp_path), "--since", "yesterday"]) == 2
+    assert "allowed: 8h, 30m or 7d ago" in told(capsys)
+
+
+class Running:
+    """A monitor in processes of its own."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
+        self._lines: Queue[str] = Queue()
+        self._thread = Thread(target=self._read)
+        self._thread.start()
+        self.session = self.process.pid
+
+    def reading(self, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next one that is so."""
+        until, line = time.monotonic() + LONG, "nothing"
+        while time.monotonic() < until:
+            with contextlib.suppress(Empty):
+                line = self._lines.get(timeout=1.0)
+                found = json.loads(line)
+                assert found["schema"] == "kilnsense.state/1"
+                if is_so(found):
+                    return dict(found)
+        pytest.fail(f"the last reading was {line}")
+
+    def processes(self) -> dict[str, int]:
+        """Name -> id of those that live."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+                    if os.getsid(int(entry.name)) == self.session and not dead:
+                        found[(entry / "comm").read_text().strip()] = int(entry.name)
+        return found
+
+    def close(self) -> None:
+        for pid in self.processes().values():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self._thread.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+
+@pytest.fixture
+def monitor(tiny_bundle: Path, tmp_path: Path) -> Iterator[Running]:
+    command = [sys.executable, "-m", "kilnsense", "monitor", "--source", "sim:easy?size=160x120"]
+    command += ["--bundle", str(tiny_bundle), "--history", str(tmp_path / "history"), "--port", "0"]
+    quick = ["--set", "decision.settle_s=0.5", "--set", "decision.memory_s=1", "--set", "decision.enter=0.4"]
+    command += ["--no-browser", "--json", "--rate", "5", *quick, "--set", "decision.leave=0.3"]
+    running = Running(command, tmp_path / "log")
+    yield running
+    running.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs /proc, to find processes by name")
+def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_asked(
+    monitor: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def named(reading: dict[str, Any]) -> bool:
+        return reading["state"] != "UNKNOWN"
+
+    assert monitor.reading(lambda _: True)["reason"] == "starting"
+    monitor.reading(named)
+    address = (tmp_path / "log").read_text().strip().splitlines()[-1]
+    assert address.startswith("http://127.0.0.1:")
+    for name in ("kiln-station", "kiln-supervisor"):
+        before = monitor.processes()
+        os.kill(before[name], signal.SIGKILL)
+        assert monitor.reading(lambda reading: reading["seq"] == 1)["reason"] == "starting"
+        monitor.reading(named)
+        after = monitor.processes()
+        assert set(after) >= {"kiln-supervisor", "kiln-station", "kiln-judge", "kiln-camera"}
+        assert after[name] != before[name]
+    key = (tmp_path / "log").read_text().strip().splitlines()[-1].partition("token=")[2]
+    assert key == address.partition("token=")[2], "the address of a kiosk stays good"
+    os.kill(monitor.processes()["kiln-supervisor"], signal.SIGTERM)
+    until = time.monotonic() + LONG
+    while monitor.processes() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert monitor.processes() == {}
+    out = tmp_path / "shift.html"
+    options = ["--history", str(tmp_path / "history"), "--since", "1h", "--out", str(out), "--json"]
+    assert run(["monitor", "report", *options]) == 0
+    (camera,) = json.loads(capsys.readouterr().out)["cameras"]
+    assert sum(seconds for word, seconds in camera["seconds"].items() if word != "UNKNOWN") > 0
+    assert camera["pictures"]
+    assert "kiln1" in out.read_text(encoding="utf-8")
