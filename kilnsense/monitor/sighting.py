@@ -118,10 +118,13 @@ def _drawn(shown: Frame, sight: Sight) -> NDArray[np.uint8]:
 
 
 def _bed_edge(segmentation: Segmentation, bed: str) -> float | None:
-    """Height of the region's upper edge, the 98th percentile of its pixels, as share from below."""
+    """Height of the upper edge of the region's largest part: the 98th percentile of its pixels from below."""
     if bed not in segmentation.names:
         return None
-    rows, _ = np.nonzero(segmentation.labels == segmentation.names.index(bed))
-    if len(rows) == 0:
+    inside = (segmentation.labels == segmentation.names.index(bed)).astype(np.uint8)
+    count, parts, statistics, _ = cv2.connectedComponentsWithStats(inside)
+    if count < 2:  # number 0 is everything else
         return None
-    return float(1.0 - np.percentile(rows, 2) / segmentation.labels.shape[0])
+    largest = 1 + int(np.asarray(statistics)[1:, cv2.CC_STAT_AREA].argmax())
+    rows, _ = np.nonzero(np.asarray(parts) == largest)
+    return float(1.0 - np.percentile(rows, 2) / len(inside))
