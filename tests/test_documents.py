@@ -13,7 +13,7 @@ import typer.main
 import yaml
 
 from kilnsense.cli.main import app, run
-from kilnsense.config import load_config, load_study
+from kilnsense.config import Config, MonitorConfig, StudyConfig, load_config, load_monitor, load_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else ""
@@ -26,6 +26,7 @@ VERBS = (
     "study",
     "compare",
     "label",
+    "monitor",
     "review",
     "doctor",
     "config",
@@ -82,8 +83,13 @@ def test_every_setting_and_config_of_the_readme_is_good() -> None:
     for words in commands():
         settings = [after for word, after in pairwise(words) if word == "--set"]
         file = next((ROOT / word for word in words if word.startswith("configs/")), None)
-        config = load_study(file, settings) if file and "study" in words else load_config(file, settings)
-        assert config.name
+        config: StudyConfig | MonitorConfig | Config
+        if file and "monitor" in words:
+            config = load_monitor(file, settings)
+            assert config.site
+        else:
+            config = load_study(file, settings) if file and "study" in words else load_config(file, settings)
+            assert config.name
         for key, _, value in (setting.partition("=") for setting in settings):
             loaded = reduce(getitem, key.split("."), config.model_dump(mode="json"))
             assert loaded == yaml.safe_load(value), f"README: --set {key} did not arrive"

@@ -28,10 +28,11 @@ def doctor(
     source: Annotated[
         Path | None, typer.Option("--source", help="Folder of pictures, or one picture.")
     ] = None,
+    camera: Annotated[str, typer.Option("--camera", help="A live camera, as of `monitor --source`.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder that results go to.")] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """Check this computer, a bundle and a folder; one fix for everything that is wrong.
+    """Check this computer, a bundle, a folder and a camera; one fix for everything that is wrong.
 
     The exit code is 4 where something fails. Nothing is changed.
     """
@@ -40,7 +41,7 @@ def doctor(
     console = people()
     findings = []
     with redirect_stdout(sys.stderr):  # broken packages print there when they are loaded
-        for finding in examine(Asked(out=out, bundle=bundle, source=source)):
+        for finding in examine(Asked(out=out, bundle=bundle, source=source, camera=camera)):
             console.print(_lines(finding))
             findings.append(finding)
     counts = Counter(finding.state for finding in findings)

@@ -11,6 +11,7 @@
     mounts        network file systems
     pictures      OpenCV, truncated pictures, video
     source        a folder of pictures
+    camera        a live camera
     runtime       ONNX Runtime
     model         a bundle
     examine       all of them, in order; no check can stop the others

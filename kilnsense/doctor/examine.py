@@ -25,12 +25,14 @@ class Asked:
         out: folder that results go to; it may not be there yet.
         bundle: folder of a trained model, or None.
         source: folder of pictures, or None.
+        camera: address of a live camera, or "".
         here: folder that kilnsense is started in.
     """
 
     out: Path
     bundle: Path | None = None
     source: Path | None = None
+    camera: str = ""
     here: Path = Path()
 
 
@@ -92,6 +94,14 @@ def _source(asked: Asked) -> Iterable[Finding]:
     return check_source(asked.source)
 
 
+def _camera(asked: Asked) -> Iterable[Finding]:
+    if not asked.camera:
+        return ()
+    from kilnsense.doctor.camera import check_camera
+
+    return check_camera(asked.camera)
+
+
 def _bundle(asked: Asked) -> Iterable[Finding]:
     # Also without a bundle: the import shows whether every package that judging needs can be loaded.
     from kilnsense.doctor.model import check_bundle
@@ -110,6 +120,7 @@ CHECKS: dict[str, Check] = {
     "environment": _environment,
     "storage": _storage,
     "source": _source,
+    "camera": _camera,
     "judging": _bundle,
 }
 
