@@ -6,8 +6,8 @@ Rendered 1920x1080 JPEGs (synthetic, difficulty plant): a model is trained on so
 frames of others are labelled, as hard links to so many names. All use two processes of one thread each.
 
 decode_ratio: wall time of the command, start included, by that of decoding the same files at the same scale.
-sensible, good: see `label_peers.py`, each with an SVC that learns from the good one's embeddings of the frames
-    that our model was trained on.
+sensible, good: see `label_peers.py`, each with an SVC that learns from the good one's embeddings of the
+    frames that our model was trained on.
 ms_*, share_*: where the time of the command goes, see `label_stages.py`.
 peak_mb: of the command's tree of processes, pages that several share counted once (PSS), every half second.
 Accuracy is that of the most probable state over the usable frames of the runs kept apart.
