@@ -70,6 +70,12 @@ def test_labelling_is_free_of_torch() -> None:
     assert not {"torch", "albumentations", "matplotlib"} & loaded_after(code)
 
 
+def test_the_parent_of_a_labelling_run_is_light() -> None:
+    """It starts in a fraction of the time that its workers need."""
+    code = "import kilnsense.label.run, kilnsense.label.guarded, kilnsense.bundle"
+    assert loaded_after(code) <= {"cv2"}
+
+
 def test_the_check_sees_a_heavy_module() -> None:
     assert "PIL" in loaded_after("import PIL")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ class Codebook:
         expect_finite("Codebook.centres", self.centres)
         expect_array("Codebook.heights", self.heights, (slots,), np.float32)
         expect_finite("Codebook.heights", self.heights)
+
+    @cached_property
+    def shown(self) -> Points:
+        """(S, k, 3) the centres under each exposure that frames are tried with, see `identity.exposed`."""
+        return exposed(self.centres)
 
 
 def codebook_arrays(codebook: Codebook) -> dict[str, NDArray[np.float32]]:

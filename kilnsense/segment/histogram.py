@@ -44,7 +44,7 @@ def histogram(pixels: NDArray[np.uint8], heights: NDArray[np.float32], config: S
     if not len(pixels):
         raise InputError("segment: got no pixel to judge; make image.roi larger")
     step = -(-len(pixels) // SAMPLE)
-    chosen = np.ascontiguousarray(pixels[::step])
+    chosen = pixels.take(np.arange(0, len(pixels), step), axis=0)
     points = space_of(config.space).from_srgb(chosen)
     boxes = boxes_of(chosen).astype(np.intp)
     columns = [points[:, 0], points[:, 1], points[:, 2]]

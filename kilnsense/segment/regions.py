@@ -9,7 +9,7 @@ from kilnsense.errors import InputError
 from kilnsense.image.colour import srgb_to_lab
 from kilnsense.segment.codebook import Codebook, judged_pixels
 from kilnsense.segment.histogram import Histogram, histogram
-from kilnsense.segment.identity import exposed, likely_stop, match
+from kilnsense.segment.identity import likely_stop, match
 from kilnsense.segment.kmeans import lloyd, plus_plus
 from kilnsense.segment.labels import label_after, label_pixels, label_places, nearest
 from kilnsense.segment.space import Points, space_of
@@ -141,7 +141,7 @@ def _fit(
 ) -> tuple[Points, float]:
     """The frame's centres in the clustering space, slot by slot, and the inertia."""
     space = space_of(config.space)
-    shown = exposed(codebook.centres)
+    shown = codebook.shown
     lab = space.to_lab(points.points[:, :3])
     seeds = [shown[likely_stop(lab, points.weights, shown)]]
     if previous is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
-from kilnsense.bundle import Bundle, GalleryRow, data_fingerprint, load_bundle, save_bundle
+from kilnsense.bundle import Bundle, GalleryRow, data_fingerprint, load_bundle, read_identity, save_bundle
 from kilnsense.bundle import write as bundle_write
 from kilnsense.classify.models import build_classifier
 from kilnsense.config import Config
@@ -296,3 +296,16 @@ def test_format_1_is_read_for_ever() -> None:
     probabilities = bundle.classifier.predict_proba(np.array(expected["rows"]))
     assert np.allclose(probabilities, expected["probabilities"], atol=1e-6)
     assert sum(path.stat().st_size for path in GOLDEN.iterdir()) < 50_000
+
+
+def test_the_identity_is_that_of_the_loaded_bundle_or_refused(saved: Path) -> None:
+    whole = load_bundle(saved)
+    assert read_identity(saved) == (whole.config, whole.model_id)
+    thresholds = json.loads((saved / "bundle.json").read_text())["thresholds"]
+    edit(saved, thresholds={"min_confidence": 0.0})
+    with pytest.raises(BundleError, match="was altered"):
+        read_identity(saved)
+    edit(saved, thresholds=thresholds)
+    (saved / "classifier.skops").write_bytes((saved / "classifier.skops").read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleError, match=r"classifier\.skops: was altered"):
+        read_identity(saved)
