@@ -99,21 +99,17 @@ def label(
         expect_files(opened)
     settings = _settings(source, recogniser.config.name, recogniser.model_id, given)
     orders = Orders(bundle, opened.root, every, min_confidence, seconds)
-    work = _engine(engine, address, jobs, orders, recogniser.model_id)
+    work, started = _engine(engine, address, jobs, orders, recogniser.model_id), now()
     extras = extras_of(beside, opened)
     if dry_run:
         check_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
         files = [*map(table_name, formats), *(extra.file for extra in extras)]
-        told = tell_plan(opened, settings, resume or out, files)
-        if as_json:
-            emit_json("label", told)
+        tell_plan(opened, settings, resume or out, files, as_json=as_json)
         return
-    started = now()
     folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
-    facts = _facts(recogniser, opened.root, bundle)
     with (
         resumable(folder, _again(source, bundle, given)),
-        begin_store(folder, settings, opened, facts) as store,
+        begin_store(folder, settings, opened, _facts(recogniser, opened.root, bundle)) as store,
     ):
         with _watching() as watch:
             label_inputs(store, settings, work, watch=watch, stop_at_bad=stop_at_bad)
