@@ -133,7 +133,7 @@ def test_a_node_that_misses_the_folder_or_has_another_model_is_told(tmp_path: Pa
         "margin": None,
         "unfamiliarity": None,
         "message": "",
-        "cells": ["a.png", "m1", "kilnsense.label/1"],
+        "cells": ["a.png", "m1", "label/1"],
     }
     said = {"node": "n7", "seen": True, "rows": [row]}
     assert ray_engine._rows_of(said, job, tmp_path, "m1")[0].cells == ("a.png", "m1", "label/1")
