@@ -103,9 +103,7 @@ def label(
     extras = extras_of(beside, opened)
     if dry_run:
         check_folder("label", settings, out=out, overwrite=overwrite, resume=resume)
-        told = tell_plan(opened, settings, resume or out, _files(formats, extras))
-        if as_json:
-            emit_json("label", told)
+        tell_plan(opened, settings, resume or out, _files(formats, extras), as_json=as_json)
         return
     started = _begin(engine)
     folder = begin_folder("label", settings, out=out, overwrite=overwrite, resume=resume)

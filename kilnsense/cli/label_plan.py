@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kilnsense.cli.output import people, show_table
+from kilnsense.cli.output import emit_json, people, show_table
 
 if TYPE_CHECKING:
     from kilnsense.config import LabelConfig
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 
 def tell_plan(
-    source: "Source", settings: "LabelConfig", out: Path | None, files: Sequence[str]
-) -> dict[str, Any]:
-    """Says what a run would read and write, and gives the same for programs.
+    source: "Source", settings: "LabelConfig", out: Path | None, files: Sequence[str], *, as_json: bool
+) -> None:
+    """Says what a run would read and write.
 
     Args:
         source: of the run.
         settings: of the run.
         out: folder that was asked for; None: one named for the time.
         files: that would be written, below the folder of the run.
+        as_json: say it to programs too.
     """
     from kilnsense.label.plan import plan_inputs
 
@@ -34,6 +35,10 @@ def tell_plan(
         say(f"{plan.share} of them in shard {settings.shard} of {settings.shards}")
     say(f"first: {', '.join(plan.first)}")
     say(f"would write into {folder}: {', '.join(files)}")
-    kinds = [{"kind": kind, "ending": ending, "files": count} for (kind, ending), count in plan.kinds.items()]
-    told = {"dry_run": True, "inputs": plan.total, "in_shard": plan.share, "kinds": kinds}
-    return {**told, "first": list(plan.first), "folder": str(folder), "would_write": list(files)}
+    if as_json:
+        kinds = [
+            {"kind": kind, "ending": ending, "files": count} for (kind, ending), count in plan.kinds.items()
+        ]
+        told = {"dry_run": True, "inputs": plan.total, "in_shard": plan.share, "kinds": kinds}
+        told |= {"first": list(plan.first), "folder": str(folder), "would_write": list(files)}
+        emit_json("label", told)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kilnsense.doctor import packages, permissions, system
 from kilnsense.doctor.findings import Finding
+from kilnsense.doctor.patience import with_patience
 
 WHEELS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Packages whose module has another name."""
@@ -83,7 +84,7 @@ def _storage(asked: Asked) -> Iterator[Finding]:
     from kilnsense.doctor.storage import check_sqlite, check_storage
 
     yield check_sqlite()
-    yield from check_storage(asked.out)
+    yield from with_patience(check_storage, asked.out, name="writing", option="--out")
 
 
 def _source(asked: Asked) -> Iterable[Finding]:
@@ -91,7 +92,7 @@ def _source(asked: Asked) -> Iterable[Finding]:
         return ()
     from kilnsense.doctor.source import check_source
 
-    return check_source(asked.source)
+    return with_patience(check_source, asked.source, name="source", option="--source")
 
 
 def _camera(asked: Asked) -> Iterable[Finding]:

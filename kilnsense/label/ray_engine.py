@@ -12,9 +12,11 @@ import json
 import logging
 import os
 import platform
+import socket
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -33,6 +35,9 @@ WAVE = 10_000
 
 STORE_BYTES = 200_000_000
 """Memory that a local Ray shares between its processes; paths and rows are small."""
+
+PATIENCE = 5.0
+"""Seconds for the head of a cluster to answer."""
 
 SHORT = Path("/tmp")
 """Where a local Ray keeps its sockets, whose paths may have 107 bytes."""
@@ -80,7 +85,7 @@ def require_ray() -> None:
     try:
         import ray.data  # noqa: F401 - only whether it is there
     except ImportError as error:
-        raise MissingExtraError(f"--engine ray needs {error.name}; install kilnsense[ray]") from error
+        raise MissingExtraError("--engine ray needs ray; install kilnsense[ray]") from error
 
 
 def ray_engine(orders: Orders, model_id: str, cluster: Cluster) -> Engine:
@@ -202,9 +207,13 @@ def _joined(cluster: Cluster) -> Iterator[int]:
     import ray
     import ray.data
 
-    with tempfile.TemporaryDirectory(prefix="ks-", dir=SHORT, ignore_cleanup_errors=True) as folder:
+    with (
+        redirect_stdout(sys.stderr),  # it tells of lost workers on standard output
+        tempfile.TemporaryDirectory(prefix="ks-", dir=SHORT, ignore_cleanup_errors=True) as folder,
+    ):
         try:
             if cluster.address:
+                _expect_answer(cluster.address)
                 ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(
@@ -216,7 +225,7 @@ def _joined(cluster: Cluster) -> Iterator[int]:
                     logging_level=logging.ERROR,
                     _temp_dir=folder,
                 )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise SourceError(
                 f"cluster {cluster.address or 'on this computer'}: cannot be joined ({_first_line(error)}); "
                 f"start one with `ray start --head`, further nodes with `ray start --address=host:port`"
@@ -230,6 +239,13 @@ def _joined(cluster: Cluster) -> Iterator[int]:
             yield cluster.processes or max(1, int(processors))
         finally:
             ray.shutdown()
+
+
+def _expect_answer(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would go on asking for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
 
 
 def _first_line(error: Exception) -> str:

@@ -166,21 +166,28 @@ class _Page:
         return {"labelled": sum(path in self._place_of for path in labels), "next": free}
 
     def _told(self, place: Place) -> dict[str, Any]:
-        with open_store(self._review.store) as store:
-            row = next(rows_of(store, [place]))
+        row = self._row(place)
         told = _in_words(row, self._review.classes)
         try:
-            seen = self._review.viewer.see(place.path)
+            seen = self._review.viewer.see(place.path, _sha256(row))
         except ImageError as error:
             return {**told, "nearest": [], "problem": str(error)}
         return {**told, "nearest": [asdict(one) for one in seen.nearest], "problem": ""}
 
+    def _row(self, place: Place) -> Row:
+        with open_store(self._review.store) as store:
+            return next(rows_of(store, [place]))
+
     def _shown(self, place: Place, what: str) -> Response:
         try:
-            seen = self._review.viewer.see(place.path)
+            seen = self._review.viewer.see(place.path, _sha256(self._row(place)))
         except ImageError as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
         return Response(seen.overlay if what == "overlay" else seen.picture, media_type="image/jpeg")
+
+
+def _sha256(row: Row) -> str:
+    return str(row.cells[1] or "")
 
 
 def _in_words(row: Row, classes: Sequence[str]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What a person sees of a picture: the picture, its regions, and the labelled frames that lie nearest."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from kilnsense.config import ImageConfig
 from kilnsense.data.loader import load_one
 from kilnsense.errors import BundleError, ImageError
 from kilnsense.image.clip import clip_frames, split_name
+from kilnsense.image.decode import check_inside
 from kilnsense.image.encode import reduce_width, to_jpeg
 from kilnsense.recogniser import Recogniser, Sight, look, open_recogniser, represent
 from kilnsense.segment.overlay import named_overlay
@@ -86,13 +88,22 @@ class Viewer:
         spread = self._features.std(axis=0)
         self._units = np.where(spread > 0, spread, 1.0)  # a column that never varied counts as it is
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._videos: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
 
-    def see(self, path: str) -> Seen:
-        """A picture of the run, by its path below the root. Raises ImageError with what is wrong with it."""
+    def see(self, path: str, sha256: str) -> Seen:
+        """A picture of the run.
+
+        Args:
+            path: below the root.
+            sha256: of the file that was labelled: of the picture, or of the whole video.
+
+        Raises:
+            ImageError: with what is wrong with it; also where it is another file by now.
+        """
         with self._lock:
             if path not in self._seen:
-                self._seen[path] = self._look(path)
+                self._seen[path] = self._look(path, sha256)
                 if len(self._seen) > KEPT:
                     self._seen.popitem(last=False)
             self._seen.move_to_end(path)
@@ -109,20 +120,37 @@ class Viewer:
             raise ImageError("missing", f"{row.path}: is another picture than it was in training")
         return to_jpeg(frame.pixels)
 
-    def _look(self, path: str) -> Seen:
+    def _look(self, path: str, sha256: str) -> Seen:
         config = self._recogniser.config
         large = config.image.model_copy(update={"width": SCREEN_WIDTH})
         file, number = split_name(path)
         if number is None or (self._root / path).is_file():
             shown = _frame(self._root / path, self._root, large)
+            _expect_same(path, shown.sha256, sha256)
             judged = _frame(self._root / path, self._root, config.image)
         else:
+            self._expect_same_video(file, sha256)
             _, pixels = next(clip_frames(self._root / file, (number,), root=self._root))
             shown = _reduced(Frame(pixels, path), SCREEN_WIDTH)
             judged = _reduced(shown, config.image.width)
         sight = look(judged, self._recogniser.codebook, config)
         drawn = named_overlay(sight.frame, sight.segmentation, sight.regions)
         return Seen(to_jpeg(shown.pixels), to_jpeg(drawn), self._nearest(sight))
+
+    def _expect_same_video(self, file: str, sha256: str) -> None:
+        """Reads a video as a whole, once for each time that it was changed."""
+        video = self._root / file
+        check_inside(video, self._root)
+        try:
+            if not video.is_file():  # a pipe would block
+                raise ImageError("missing", f"{file}: no regular file is there")
+            changed = video.stat().st_mtime_ns
+            if self._videos.get(file, (0, ""))[0] != changed:
+                with video.open("rb") as opened:
+                    self._videos[file] = (changed, hashlib.file_digest(opened, "sha256").hexdigest())
+        except OSError as error:
+            raise ImageError("unreadable", f"{file}: cannot be read ({error.strerror})") from error
+        _expect_same(file, self._videos[file][1], sha256)
 
     def _nearest(self, sight: Sight) -> tuple[Neighbour, ...]:
         features, _ = represent([sight], self._recogniser.encode, self._recogniser.config)
@@ -135,6 +163,11 @@ class Viewer:
         row, root = self._gallery[number], self._gallery_root
         pictured = root is not None and (root / row.path).is_file()
         return Neighbour(number, row.label, row.group, distance, pictured)
+
+
+def _expect_same(path: str, found: str, labelled: str) -> None:
+    if found != labelled:
+        raise ImageError("missing", f"{path}: is another file than the one that was labelled; label anew")
 
 
 def _frame(path: Path, root: Path, config: ImageConfig) -> Frame:

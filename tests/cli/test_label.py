@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -205,6 +206,19 @@ def test_files_are_sorted_exported_and_queued_for_review(
     ("words", "message"),
     [
         (["--copy", "--symlink"], "--copy and --symlink: allowed: one of them"),
+        (["--copy", "--move", "--yes"], "--copy and --move: allowed: one of them"),
+        (["--move"], "--move: takes the files out of the source; add --yes if that is meant"),
+        (["--yes"], "--yes: nothing to agree to; it belongs to --move"),
+        (
+            ["--move", "--yes"],
+            "s ago, allowed: nothing for 600 s, so that no file is taken from what records",
+        ),
+        (["--move", "--yes", "--shard", "1/2"], "--move and --shard=1/2: allowed: one of them"),
+        (["--move", "--yes", "--export", "label-studio"], "--move and --export: allowed: one of them"),
+        (["--on-bad", "fial"], "--on-bad: got 'fial', allowed: fail, skip; did you mean 'fail'?"),
+        (["--engine", "rai"], "--engine: got 'rai', allowed: local, ray; did you mean 'ray'?"),
+        (["--address", "auto"], "--address: is of a Ray cluster; add --engine ray, or leave it out"),
+        (["--engine", "ray", "--address", "head"], "--address: got 'head', allowed: auto, or host:port"),
         (["--export", "excel"], "--export: got 'excel', allowed: label-studio"),
         (["--review-top", "0"], "share of the review: got '0', allowed: above 0% up to 100%"),
     ],
@@ -221,3 +235,73 @@ def test_what_cannot_be_written_beside_the_tables_is_refused_first(
     assert run(call) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["label", str(archive), "--bundle", str(tiny_bundle), "--format", "csv,jsonl", "--copy"]
+    more = ["--review-top", "20%", "--export", "label-studio", "--shard", "2/2", "--dry-run", "--json"]
+    assert run([*words, *more, "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert told["inputs"] == 200
+    assert told["in_shard"] == 96
+    assert told["kinds"] == [{"kind": "picture", "ending": ".jpg", "files": 200}]
+    assert told["first"] == [f"day0/{number:03d}.jpg" for number in range(5)]
+    assert told["would_write"] == [
+        "labels.csv",
+        "labels.jsonl",
+        "sorted/manifest.csv",
+        "label_studio/tasks.json",
+        "review.csv",
+    ]
+    assert f"would write into {out}: labels.csv" in shown.err
+    assert not out.exists()
+    (out).mkdir()
+    (out / "mine.txt").touch()
+    assert run([*words, *more, "--out", str(out)]) == 2
+    assert "is not empty; choose another folder or add --overwrite" in capsys.readouterr().err
+
+
+def test_on_bad_fail_stops_at_an_unreadable_file_and_goes_on_once_it_is_mended(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "in", tmp_path / "run"
+    shutil.copytree(archive / "day0", root)
+    words = ["--quiet", "label", str(root), "--bundle", str(tiny_bundle), "--jobs", "1", "--on-bad", "fail"]
+    assert run([*words, "--out", str(out)]) == 3
+    told = capsys.readouterr().err
+    assert "000.jpg: truncated (" in told
+    assert f"mend it and go on with --resume {out}, or without --on-bad fail" in told
+    assert not (out / "labels.csv").exists()
+    (root / "000.jpg").write_bytes((root / "001.jpg").read_bytes())
+    assert run([*words, "--resume", str(out)]) == 3
+    assert "041.jpg: truncated (" in capsys.readouterr().err
+    assert run([*words[:-1], "skip", "--resume", str(out)]) == 3
+    rows = list(csv.DictReader((out / "labels.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["path"] for row in rows if row["status"] == "bad"] == ["041.jpg"]
+    assert len(rows) == 50
+
+
+def test_moved_files_are_never_deleted_with_an_earlier_run(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "in", tmp_path / "run"
+    shutil.copytree(archive / "day0", root)
+    for path in root.iterdir():
+        os.utime(path, (1e9, 1e9))
+    words = ["--quiet", "label", str(root), "--bundle", str(tiny_bundle), "--jobs", "1", "--out", str(out)]
+    assert run([*words, "--move", "--yes", "--dry-run"]) == 0
+    assert len(list(root.iterdir())) == 50
+    assert run([*words, "--move", "--yes"]) == 3
+    assert list(root.iterdir()) == []
+    placed = list(csv.DictReader((out / "sorted" / "manifest.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(placed) == 50
+    assert all((out / "sorted" / row["path"]).is_file() for row in placed)
+    assert (
+        run(["--quiet", "label", str(archive), "--bundle", str(tiny_bundle), "--overwrite", *words[-2:]]) == 2
+    )
+    assert "holds files that were moved there and are nowhere else" in capsys.readouterr().err
+    assert all((out / "sorted" / row["path"]).is_file() for row in placed)

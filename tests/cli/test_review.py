@@ -1,8 +1,10 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -67,7 +69,60 @@ def test_another_model_in_the_place_of_the_bundle_is_told(
         store.add_inputs(["a"])
         store.write(0, list(old.rows(where="input = 1")))
     assert run(["review", str(tmp_path), "--no-browser"]) == 5
-    assert "the run was made by other; put that one back" in told(capsys)
+    assert "the run was made by other; give that one with --bundle" in told(capsys)
+
+
+def test_a_moved_archive_and_bundle_are_found_where_the_options_say(
+    labelled: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = shutil.copytree(labelled, tmp_path / "run")
+    frames = shutil.copytree(labelled.parent / "frames", tmp_path / "old")
+    with sqlite3.connect(run_folder / FILE) as connection:
+        for name in ("root", "bundle"):
+            connection.execute("UPDATE facts SET value = ? WHERE name = ?", (json.dumps("/gone"), name))
+    connection.close()
+    assert run(["review", str(run_folder), "--no-browser"]) == 5
+    assert "pictures /gone: are not there any more; say with --root" in told(capsys)
+    moved = frames.rename(tmp_path / "new")
+    assert run(["review", str(run_folder), "--no-browser", "--root", str(moved)]) == 5
+    assert "bundle /gone: is not there any more; say with --bundle" in told(capsys)
+    with served(run_folder, "--root", str(moved), "--bundle", str(tiny_bundle)) as page:
+        address = f"http://127.0.0.1:{page.port}/places/0/picture.jpg"
+        cookie = f"kilnsense_review_{page.port}={page.token}"
+        request = urllib.request.Request(address, headers={"Cookie": cookie})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.read(2) == b"\xff\xd8"
+
+
+def test_labels_of_label_studio_come_into_the_review(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = shutil.copytree(labelled, tmp_path / "run")
+    shutil.rmtree(run_folder / "review", ignore_errors=True)
+
+    def export(*labels: tuple[str, str]) -> Path:
+        chosen = [
+            {
+                "data": {"path": path},
+                "annotations": [{"result": [{"from_name": "state", "value": {"choices": [label]}}]}],
+            }
+            for path, label in labels
+        ]
+        (tmp_path / "export.json").write_text(json.dumps(chosen), encoding="utf-8")
+        return tmp_path / "export.json"
+
+    given = (("run005/00003.jpg", "over"), ("run005/00004.jpg", "under"))
+    words = ["review", str(run_folder), "--reviewer", "Ada", "--json", "--import"]
+    for _ in range(2):  # the second time nothing is new
+        assert run([*words, str(export(*given))]) == 0
+        assert json.loads(capsys.readouterr().out)["labelled"] == 2
+    lines = (run_folder / "review" / "labels.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("run005/00003.jpg,over,run005,")
+    manifest = (run_folder / "review" / "manifest.csv").read_text(encoding="utf-8").splitlines()
+    assert manifest[1:] == ["run005/00003.jpg,over,run005", "run005/00004.jpg,under,run005"]
+    assert run([*words, str(export(*given, ("strange.jpg", "over")))]) == 2
+    assert "1 pictures are not of this run, such as strange.jpg" in told(capsys)
 
 
 def test_a_second_review_of_a_run_is_refused(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,7 @@ def test_skipping_buttons_and_the_end_of_the_queue(labelled: Path, tmp_path: Pat
 
 def test_a_picture_that_is_gone_is_told_and_cannot_be_labelled(labelled: Path, tmp_path: Path) -> None:
     (labelled.parent / "frames").rename(tmp_path / "elsewhere")
+    (labelled.parent / "frames").mkdir()  # the disk is there, the pictures are not
     with served(labelled) as server, open_browser(tmp_path) as page:
         page.goto(server.address)
         ready(page, 0)

@@ -261,8 +261,7 @@ def keep_on_writing(folder: Path, start: float, pipe: Connection) -> None:
 
 def kill_while_writing(folder: Path, start: float, after: int) -> int:
     """Starts a child, kills it after so many things were kept; how many those were at the end."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=keep_on_writing, args=(folder, start, theirs))
     process.start()

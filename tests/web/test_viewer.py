@@ -1,3 +1,4 @@
+import hashlib
 import io
 import shutil
 from dataclasses import replace
@@ -26,12 +27,17 @@ def viewer(tiny_bundle: Path, root: Path) -> Viewer:
     return Viewer(load_bundle(tiny_bundle), root)
 
 
+def digest(root: Path, path: str) -> str:
+    file = root / path.partition("#")[0]
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
 def pixels_of(data: bytes) -> NDArray[np.float64]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.float64)
 
 
 def test_a_picture_and_its_regions_are_shown_in_the_right_colours(viewer: Viewer, root: Path) -> None:
-    seen = viewer.see("run005/00003.jpg")
+    seen = viewer.see("run005/00003.jpg", digest(root, "run005/00003.jpg"))
     shown, stored = pixels_of(seen.picture), pixels_of((root / "run005/00003.jpg").read_bytes())
     assert shown.shape == stored.shape
     assert np.abs(shown - stored).mean() < 4
@@ -56,7 +62,7 @@ def test_the_nearest_labelled_frames_are_those_of_a_slow_search(
         np.sqrt(sum(((a - b) / u) ** 2 for a, b, u in zip(row, own, units, strict=True)) / len(own))
         for row in rows
     ]
-    nearest = viewer.see("run005/00003.jpg").nearest
+    nearest = viewer.see("run005/00003.jpg", digest(root, "run005/00003.jpg")).nearest
     assert [one.number for one in nearest] == np.argsort(slow, kind="stable")[:NEAREST].tolist()
     assert [one.distance for one in nearest] == pytest.approx(sorted(slow)[:NEAREST])
     assert nearest[0].distance > 0
@@ -64,29 +70,32 @@ def test_the_nearest_labelled_frames_are_those_of_a_slow_search(
     assert (nearest[0].label, nearest[0].group, nearest[0].pictured) == (first.label, first.group, True)
 
 
-def test_a_frame_of_the_training_is_its_own_nearest(viewer: Viewer) -> None:
-    nearest = viewer.see("run000/00003.jpg").nearest[0]
+def test_a_frame_of_the_training_is_its_own_nearest(viewer: Viewer, root: Path) -> None:
+    nearest = viewer.see("run000/00003.jpg", digest(root, "run000/00003.jpg")).nearest[0]
     assert nearest.group == "run000"
     assert nearest.distance < 0.01
 
 
-def test_a_frame_of_a_video_is_shown(viewer: Viewer) -> None:
-    first, later = (pixels_of(viewer.see(f"clip.mp4#{number:06d}").picture) for number in (0, 25))
+def test_a_frame_of_a_video_is_shown(viewer: Viewer, root: Path) -> None:
+    first, later = (
+        pixels_of(viewer.see(f"clip.mp4#{number:06d}", digest(root, "clip.mp4")).picture)
+        for number in (0, 25)
+    )
     assert first.shape == later.shape
     assert (first != later).any()
     assert first[..., 0].mean() > first[..., 2].mean()
     with pytest.raises(ImageError, match="holds no frame 999999"):
-        viewer.see("clip.mp4#999999")
+        viewer.see("clip.mp4#999999", digest(root, "clip.mp4#999999"))
 
 
 def test_what_is_no_picture_or_leads_out_is_refused(viewer: Viewer, root: Path) -> None:
     with pytest.raises(ImageError, match="allowed: JPEG, PNG"):
-        viewer.see("notes.txt")
+        viewer.see("notes.txt", digest(root, "notes.txt"))
     (root.parent / "secret.jpg").write_bytes((root / "run000/00000.jpg").read_bytes())
     (root / "link.jpg").symlink_to(root.parent / "secret.jpg")
     for path in ("../secret.jpg", "link.jpg", "/etc/passwd"):
         with pytest.raises(ImageError) as caught:
-            viewer.see(path)
+            viewer.see(path, digest(root, path))
         assert caught.value.reason == "outside"
 
 
@@ -95,8 +104,27 @@ def test_a_video_that_leads_out_is_refused(viewer: Viewer, root: Path) -> None:
     (root / "link.mp4").symlink_to(root.parent / "outside.mp4")
     for path in ("../outside.mp4#000000", "link.mp4#000000"):
         with pytest.raises(ImageError) as caught:
-            viewer.see(path)
+            viewer.see(path, digest(root, path))
         assert caught.value.reason == "outside"
+
+
+def test_a_file_that_was_changed_since_it_was_labelled_is_not_shown(
+    tiny_bundle: Path, root: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(root / "run005", moved / "run005")
+    shutil.copy(CLIP, moved)
+    names = ("run005/00003.jpg", f"{CLIP.name}#000025")
+    before = {name: digest(moved, name) for name in names}
+    viewer = Viewer(load_bundle(tiny_bundle), moved)
+    assert all(viewer.see(name, sha256).picture for name, sha256 in before.items())
+    shutil.copy(moved / "run005/00004.jpg", moved / "run005/00003.jpg")
+    with (moved / CLIP.name).open("ab") as file:
+        file.write(b"more")
+    viewer = Viewer(load_bundle(tiny_bundle), moved)
+    for name, sha256 in before.items():
+        with pytest.raises(ImageError, match="is another file than the one that was labelled"):
+            viewer.see(name, sha256)
 
 
 def test_a_labelled_frame_is_shown_small_while_it_is_the_same(
@@ -117,7 +145,9 @@ def test_a_labelled_frame_is_shown_small_while_it_is_the_same(
         viewer.gallery_picture(0)
     with pytest.raises(ImageError, match="is not there"):
         viewer.gallery_picture(len(bundle.gallery))
-    assert not all(one.pictured for one in viewer.see("run000/00000.jpg").nearest)
+    assert not all(
+        one.pictured for one in viewer.see("run000/00000.jpg", digest(root, "run000/00000.jpg")).nearest
+    )
 
 
 def test_a_bundle_without_rows_is_refused(tiny_bundle: Path, root: Path) -> None:
