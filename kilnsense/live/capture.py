@@ -115,7 +115,7 @@ class Camera:
         return self._child.process.pid if self._child else None
 
     def start(self) -> None:
-        """Begins to connect. Call it, and everything else, from one thread."""
+        """Begins to connect. Call it, and everything else, from one thread. Raises OSError: no process."""
         if self._shared is None:
             self._shared = SharedFrame()
             self._spawn()
@@ -135,7 +135,11 @@ class Camera:
             self._hear(self._child, now)
             self._judge(self._child, pulse, now)
         elif self._due is not None and now >= self._due:
-            self._spawn()
+            try:
+                self._spawn()
+            except OSError:
+                self._set("OFFLINE", "no_process")
+                self._back_off(now)
         return CameraHealth(
             state=self._state,
             detail=self._detail,
@@ -202,14 +206,18 @@ class Camera:
             state = "STALLED" if pulse.grabbed and why.code not in FINAL_FAULTS else "OFFLINE"
             self._set(state, why.code, why.more)
             self._losses.append(now)
-            self._attempt += 1
-            wait = wait_before(self._attempt, longest=self._capture.longest_wait_s, rng=self._rng)
-            here = min(wait, AT_THE_DOOR)
-            self._further_wait = wait - here
-            self._due = None if why.code in FINAL_FAULTS else now + here
+            self._back_off(now)
+            if why.code in FINAL_FAULTS:
+                self._due = None
         if child.process.exitcode is not None:
             child.process.close()
             self._child = None
+
+    def _back_off(self, now: float) -> None:
+        self._attempt += 1
+        wait = wait_before(self._attempt, longest=self._capture.longest_wait_s, rng=self._rng)
+        here = min(wait, AT_THE_DOOR)
+        self._due, self._further_wait = now + here, wait - here
 
     def _end(self, child: _Child) -> None:
         if not child.killed:
@@ -236,9 +244,12 @@ class Camera:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the parent's business
         try:
             process.start()
+        except OSError:
+            ours.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # so that its end is heard of
+            theirs.close()  # so that its end is heard of
         self._child = _Child(process, ours)
 
     def _set(self, state: str, detail: str, more: str = "") -> None:

@@ -77,7 +77,8 @@ def drain(pipe: Connection, orders: Orders) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), 2)  # what decoders print of single frames helps nobody
+        for output in (1, 2):  # what decoders print of single frames helps nobody
+            os.dup2(nowhere.fileno(), output)
     threading.Thread(target=_die_with, args=(pipe,), daemon=True).start()
     cv2.setNumThreads(1)
     try:

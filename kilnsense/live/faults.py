@@ -17,6 +17,7 @@ CAMERA_FAULTS = {
     "dropped": "it closed the connection; look at the camera and its network",
     "hung": "its process stood still and was ended",
     "crashed": "its process died",
+    "no_process": "no process could be started for it; see how much memory and how many open files are left",
     "program_fault": "its process met a fault of this program",
     "ended": "the video is over; write ?loop=1 behind it to see it again and again",
     "no_such_file": "it is not there; check the path",

@@ -1,13 +1,15 @@
 """Network cameras, USB cameras and video files through OpenCV, with limits of time that hold.
 
-To be used in a process of its own: OpenCV may block, and what FFmpeg prints is overheard on the error output
-of the whole process, because OpenCV says nothing of why a camera did not open.
+To be used in a process of its own: OpenCV may block, and what FFmpeg prints is overheard on both outputs of
+the whole process, because OpenCV says nothing of why a camera did not open.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +49,7 @@ def open_stream(address: str, timeout: float) -> cv2.VideoCapture:
     Raises:
         CameraError: with the reason, as far as it could be found.
     """
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "24"  # warnings: among them is why a web server refuses
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp|fpsprobesize;0"
     begun = time.monotonic()
     with _overheard() as said:
@@ -189,12 +192,23 @@ def _check_readable(path: str, missing: str, kind: Callable[[int], bool]) -> Non
 
 @contextlib.contextmanager
 def _overheard() -> Iterator[Callable[[], str]]:
-    """What is printed meanwhile on the error output of this process; it never gets there."""
-    file, before = os.memfd_create("kilnsense-said"), os.dup(2)
-    os.dup2(file, 2)
+    """What is printed meanwhile on the outputs of this process; it never gets there."""
+    file = os.memfd_create("kilnsense-said")
+    before = {output: os.dup(output) for output in (1, 2)}
+    flush = ctypes.CDLL(None).fflush  # OpenCV writes through the buffers of C
+
+    def said() -> str:
+        flush(None)
+        return os.pread(file, 1 << 16, 0).decode(errors="replace")
+
+    sys.stdout.flush()
+    for output in before:
+        os.dup2(file, output)
     try:
-        yield lambda: os.pread(file, 1 << 16, 0).decode(errors="replace")
+        yield said
     finally:
-        os.dup2(before, 2)
-        os.close(before)
+        flush(None)
+        for output, kept in before.items():
+            os.dup2(kept, output)
+            os.close(kept)
         os.close(file)

@@ -1,9 +1,12 @@
 """A real camera server that misbehaves, real processes, and what is said of them."""
 
+import http.server
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
@@ -121,7 +124,7 @@ def test_colours_are_red_green_blue() -> None:
 )
 def test_a_camera_that_fails_and_returns(mode: str, first: tuple[str, str], then: tuple[str, str]) -> None:
     with RtspServer() as server, Watched(server.url) as watched:
-        watched.state("LIVE")
+        watched.until(lambda said: said.frames > 5)
         server.mode = mode
         begun = time.time()
         failed = watched.state(*first)
@@ -191,7 +194,7 @@ def test_a_password_in_the_address_works_and_is_not_shown() -> None:
         address = server.url.replace("//", "//me:open-sesame@")
         with Watched(address) as watched:
             watched.state("LIVE")
-            server.mode = "mute"
+            server.mode = "drop"
             watched.state("OFFLINE")
             assert "sesame" not in repr(watched.said)
             assert server.url in watched.said[-1].message
@@ -231,6 +234,48 @@ def test_another_size_in_the_middle() -> None:
             seq = newest.seq
             assert watched.camera.poll(time.monotonic()).state == "LIVE"
         assert abs(read_number(newest.pixels) - (time.monotonic() - server.began) * server.fps) < 25
+
+
+def test_a_slow_camera_is_not_stalled_between_its_frames() -> None:
+    slow = CaptureConfig(timeout_s=2.0, stalled_s=0.05)
+    with RtspServer(fps=8) as server, Watched(server.url, slow) as watched:
+        frames = watched.until(lambda said: said.frames > 5).frames
+        begun = len(watched.said)
+        watched.until(lambda said: said.frames > frames + 4)
+        assert {said.state for said in watched.said[begun:]} == {"LIVE"}
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_where_no_process_can_be_started_it_is_tried_again() -> None:
+    with RtspServer() as server, Watched(server.url) as watched:
+        watched.state("LIVE")
+        os.kill(watched.camera.process_id or 0, signal.SIGKILL)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            watched.state("OFFLINE", "no_process")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        watched.state("LIVE")
+
+
+class _Refusing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="kiln"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_a_web_server_that_refuses(capfd: pytest.CaptureFixture[str]) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with Watched(f"http://127.0.0.1:{server.server_port}/video") as watched:
+            watched.state("OFFLINE", "unauthorised")
+        server.shutdown()
+    assert capfd.readouterr() == ("", "")
 
 
 ORPHAN = """

@@ -47,7 +47,7 @@ def test_the_newest_frame_and_when_it_came() -> None:
 
 def test_no_frame_is_torn_while_another_process_writes_as_fast_as_it_can() -> None:
     with SharedFrame() as memory:
-        process = writer(memory.name, 2.0)
+        process = writer(memory.name, 1.2)
         seen: set[int] = set()
         while process.poll() is None:
             newest = memory.newest(after=max(seen, default=0))
