@@ -70,8 +70,7 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
         KilnsenseError: the station cannot be started; one that had been started is tried again for ever.
     """
     name_process("kiln-supervisor")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
     started, failures = False, 0
     process: BaseProcess | None = None
     try:
@@ -93,6 +92,8 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
     finally:
         if process is not None:
             _stop(process)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form of a signal handler
@@ -172,6 +173,9 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
         with suppress(OSError):  # closed, where it failed only after it had started
             pipe.send(_Failed(str(error), error.exit_code))
         sys.exit(error.exit_code)
-    if not asked.is_set():
-        sys.stderr.write("kilnsense: the supervisor is gone; the station starts anew with one of its own\n")
-        os.execv(again[0], again)
+    if asked.is_set():
+        return
+    if os.getppid() == parent:
+        sys.exit(1)  # a fault of the program ended it: the supervisor starts another one
+    sys.stderr.write("kilnsense: the supervisor is gone; the station starts anew with one of its own\n")
+    os.execv(again[0], again)
