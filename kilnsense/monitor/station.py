@@ -141,12 +141,16 @@ class Floor:
     def mind(self, stop: threading.Event) -> None:
         """The life of the thread that lets time pass: delays, storage, and what must be kept."""
         tidied = noted = 0.0
+        remarks = 0
         troubles = dict.fromkeys(self._links, "")
         while not stop.wait(TICK_S):
             now = self._clocks.monotonic()
             trouble = self._history.trouble
             self.desk.fault(bool(trouble), trouble)
             self.desk.tick()
+            for remark in self._history.remarks[remarks:]:
+                sys.stderr.write(f"kilnsense: {remark}\n")
+                remarks += 1
             for name, link in self._links.items():
                 if (said := link.trouble()) != troubles[name]:
                     troubles[name] = said
@@ -192,10 +196,17 @@ class Floor:
         if outcome.seconds is not None:
             self._tallies.inferred(reading.camera, outcome.seconds)
         if self._tell is not None:
-            heard = Heard(reading, 0.0, stale=False)
-            with self._said:
-                self._tell.write(encoded(state_payload(heard, site=self._config.site)) + "\n")
-                self._tell.flush()
+            self._say(Heard(reading, 0.0, stale=False), self._tell)
+
+    def _say(self, heard: Heard, to: TextIO) -> None:
+        """A line of JSON; whoever reads them may go away without ending the watch."""
+        with self._said:
+            try:
+                to.write(encoded(state_payload(heard, site=self._config.site)) + "\n")
+                to.flush()
+            except OSError as error:
+                self._tell = None
+                sys.stderr.write(f"kilnsense: nobody takes the readings any more ({error.strerror})\n")
 
 
 def _read(note: Path) -> dict[str, object]:

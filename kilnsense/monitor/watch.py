@@ -185,9 +185,8 @@ class Watch:
             fault=fault,
         )
         self._decision = step(self._decision, seen, now, self._config.decision)
-        return Outcome(
-            self._reading(self._decision, health, now), picture, sighting.seconds if sighting else None
-        )
+        reading = self._reading(self._decision, health, sighting, now)
+        return Outcome(reading, picture, sighting.seconds if sighting else None)
 
     def _looked_at(self, health: CameraHealth, sighting: Sighting | None, now: float) -> CameraHealth:
         """The health with what the picture itself says: a camera that sends nonsense is not LIVE."""
@@ -209,9 +208,11 @@ class Watch:
             since=self._clocks.wall() - (now - since),
         )
 
-    def _reading(self, decision: Decision, health: CameraHealth, now: float) -> Reading:
+    def _reading(
+        self, decision: Decision, health: CameraHealth, sighting: Sighting | None, now: float
+    ) -> Reading:
         wall, newest, model = self._clocks.wall(), self._newest, self._judge.model
-        verdict = newest.verdict if newest else None
+        verdict = sighting.verdict if sighting else None
         return Reading(
             camera=self._named.name,
             seq=self._seq,
@@ -229,8 +230,8 @@ class Watch:
             trend=decision.trend,
             frame_at=newest.at if newest else None,
             frame_age=now - newest.arrived if newest else None,
-            regions=newest.regions if newest else (),
-            bed_edge=newest.bed_edge if newest else None,
+            regions=sighting.regions if sighting else (),
+            bed_edge=sighting.bed_edge if sighting else None,
         )
 
     def _without_model(self, health: CameraHealth, *, fault: bool) -> Reading:

@@ -76,13 +76,13 @@ class Reading:
         confidence: probability of the state after filtering, 0..1; 0 where there is none.
         since: when this state, or UNKNOWN for this reason, began.
         probabilities: per class, filtered over time; empty where unknown.
-        raw: per class, calibrated, of the newest frame alone; empty where it was not judged.
-        unfamiliarity: of the newest frame, 1 = the border; 0 where it was not judged.
+        raw: per class, calibrated, of the frame that this reading brought; empty where it brought none.
+        unfamiliarity: of that frame, 1 = the border; 0 where there is none.
         trend: the class that the burning drifts towards, `STEADY`, or "" where it cannot be said.
         health: of the camera.
         frame_at: when the frame was taken that was judged last; None: none yet.
         frame_age: seconds between its arrival and this reading; None: none yet.
-        regions: of that frame; empty where none was judged.
+        regions: of the frame that this reading brought; empty where it brought none.
         bed_edge: height of the upper edge of the bed, share of the picture's height from below, 0..1;
             None where it was not seen.
         model_id: of the bundle.
