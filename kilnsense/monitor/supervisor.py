@@ -19,7 +19,6 @@ from types import FrameType
 
 from kilnsense.config import MonitorConfig
 from kilnsense.errors import ConfigError, KilnsenseError, SourceError, StorageError
-from kilnsense.monitor.station import run_station
 from kilnsense.process_name import name_process
 
 PATIENCE_S = 15.0
@@ -165,6 +164,9 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
         while os.getppid() == parent and not stop.wait(1.0):
             pass
         stop.set()
+
+    # Here, so that the supervisor itself stays small and starts at once.
+    from kilnsense.monitor.station import run_station
 
     threading.Thread(target=watch_parent, name="parent", daemon=True).start()
     try:

@@ -13,7 +13,7 @@ import pytest
 
 from kilnsense.config import check_monitor
 from kilnsense.errors import SourceError
-from kilnsense.monitor import supervisor
+from kilnsense.monitor import station, supervisor
 from kilnsense.monitor.supervisor import Telling, supervise
 
 CONFIG = check_monitor({"cameras": [{"source": "sim:easy", "bundle": "none"}]})
@@ -32,16 +32,16 @@ def runs_until_stopped(*_: object, stop: threading.Event, ready: Callable[[str],
     stop.wait(60.0)
 
 
-def station(run: Callable[..., None], pipe: Connection) -> None:
+def play_station(run: Callable[..., None], pipe: Connection) -> None:
     """A process that is a station in all but its work."""
-    supervisor.run_station = run
+    station.run_station = run
     supervisor._station(CONFIG, Telling(quiet=True), pipe, AGAIN)
 
 
 def parent_of_station(run: Callable[..., None], pipe: Connection, told: Connection) -> None:
     """A supervisor that dies."""
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=station, args=(run, pipe))
+    process = context.Process(target=play_station, args=(run, pipe))
     process.start()
     told.send(process.pid)
     time.sleep(60.0)
@@ -55,7 +55,7 @@ def start(target: Callable[..., None], *given: object) -> multiprocessing.proces
 
 def test_a_station_that_ends_by_a_fault_leaves_its_restart_to_the_supervisor() -> None:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = start(station, ends_at_once, theirs)
+    process = start(play_station, ends_at_once, theirs)
     theirs.close()
     process.join(60.0)
     assert ours.recv() == "address"
@@ -64,7 +64,7 @@ def test_a_station_that_ends_by_a_fault_leaves_its_restart_to_the_supervisor() -
 
 def test_a_station_that_is_asked_ends() -> None:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = start(station, runs_until_stopped, theirs)
+    process = start(play_station, runs_until_stopped, theirs)
     assert ours.recv() == "address"
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)

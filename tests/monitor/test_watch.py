@@ -1,14 +1,18 @@
 """One camera under watch, with its real processes and the project's own renderer as the camera."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kilnsense.bundle import Bundle, save_bundle
 from kilnsense.config import CameraConfig, MonitorConfig, check_monitor
+from kilnsense.golden import ANSWERS
 from kilnsense.monitor.watch import Outcome, Watch
 
 LONG = 60.0
@@ -99,3 +103,30 @@ def test_a_source_that_is_not_there_is_said_and_no_state_is_made_up(
 def test_memory_that_cannot_be_used_is_learnt_anew(watching: Callable[..., Watch]) -> None:
     watch = watching(memory={"pictures": {"nonsense": "x"}, "decision": [1, 2]})
     assert turn_until(watch, lambda _: True)[0].reading.reason == "starting"
+
+
+def test_a_model_that_answers_otherwise_than_it_did_names_no_state_and_is_restarted(
+    tiny_saved: Bundle, tmp_path: Path
+) -> None:
+    other = {**tiny_saved.arrays, ANSWERS: tiny_saved.arrays[ANSWERS][::-1].copy()}
+    save_bundle(replace(tiny_saved, arrays=other), tmp_path / "other")
+    config = monitor_config(tmp_path / "other")
+    with contextlib.closing(Watch(config.cameras[0], config, memory={})) as watch:
+        outcomes = turn_until(watch, lambda outcome: outcome.reading.reason == "model_fault")
+        first = watch.processes[0]
+        outcomes += turn_until(watch, lambda _: watch.processes[0] not in (first, None))
+    assert not any(outcome.reading.state for outcome in outcomes)
+    assert not any(outcome.picture for outcome in outcomes)
+
+
+def test_what_a_frame_showed_is_told_once(watching: Callable[..., Watch]) -> None:
+    watch = watching()
+    outcomes = turn_until(watch, has_state)
+    camera = watch.processes[1]
+    assert camera is not None
+    os.kill(camera, signal.SIGSTOP)
+    outcomes += turn_until(watch, lambda outcome: outcome.reading.health.state == "STALLED")
+    for outcome in outcomes:
+        judged = outcome.seconds is not None
+        assert bool(outcome.reading.regions) == bool(outcome.reading.raw) == judged
+    assert outcomes[-1].reading.frame_at is not None
