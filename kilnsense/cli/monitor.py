@@ -1,5 +1,6 @@
 """`kilnsense monitor`: watch cameras live; `kilnsense monitor report`: what happened in a shift."""
 
+import json
 import os
 import sys
 import time
@@ -63,8 +64,8 @@ def monitor(
     if context.invoked_subcommand is not None:
         return
     camera = {"source": source, "bundle": str(bundle) if bundle else None, "name": name, "rate": rate}
-    page = {"web.host": host, "web.port": port, "history.folder": history}
-    over = [f"{key}={value}" for key, value in page.items() if value is not None]
+    page = {"web.host": host, "web.port": port, "history.folder": str(history) if history else None}
+    over = [f"{key}={json.dumps(value)}" for key, value in page.items() if value is not None]
     if insecure_lan:
         over.append("web.insecure_lan=true")
     config = _config(config_file, camera, [*over, *(settings or ())])
@@ -114,7 +115,9 @@ def _config(path: Path | None, given: "Mapping[str, object]", settings: "Sequenc
         return check_monitor({"cameras": [named]}, settings, origin="of the options")
     values = read_yaml(path)
     cameras = values.get("cameras")
-    if isinstance(cameras, list) and named:
+    if cameras is None and named:
+        values["cameras"] = [named]
+    elif isinstance(cameras, list) and named:
         alone = [key for key in ("source", "name") if key in named]
         if alone and len(cameras) > 1:
             raise ConfigError(f"--{alone[0]}: is of one camera, {path} has {len(cameras)}; change the file")

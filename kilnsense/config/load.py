@@ -67,6 +67,7 @@ def check_monitor(
         ConfigError: as `check_config`.
     """
     laid = dict(values)
+    _lay_environment(laid)
     _lay_settings(laid, settings)
     return _checked(MonitorConfig, laid, origin=origin)
 

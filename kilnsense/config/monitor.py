@@ -15,7 +15,7 @@ class CameraConfig(Section):
     name: str = Field("kiln1", pattern=NAME, description="in addresses, topics and files")
     source: str = Field(description="rtsp://host/path, /dev/video0, 0, clip.mp4, folder/ or sim:plant")
     bundle: str = Field(description="folder of the trained model")
-    rate: float = Field(2.0, gt=0, le=25, description="decisions a second")
+    rate: float = Field(2.0, gt=0, le=8, description="decisions a second")
     user: str = Field("", description="of the camera; never in the address")
     password_file: str = Field("", description="file that holds the camera's password and nothing else")
     clock: tuple[tuple[Share, Share], ...] = Field(

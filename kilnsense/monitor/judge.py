@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -62,10 +63,9 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Fault:
-    """What ended the process; `known` faults can be explained to a person."""
+    """What ended the process."""
 
     text: str
-    known: bool
 
 
 Answer = Sighting | Model | SelfTest | Nothing
@@ -81,8 +81,7 @@ class Judge:
         clock: monotonic seconds.
 
     Attributes:
-        trouble: why there is no model now; "" where there is one.
-        restarts: how often it was replaced.
+        trouble: what ended the model last; "" once it is well again.
         model: facts of the loaded model; None until it was loaded once.
     """
 
@@ -93,7 +92,7 @@ class Judge:
         self._asked: str | None = None
         self._since = self._next_try = clock()
         self._failures = 0
-        self.trouble, self.restarts = "", 0
+        self.trouble = ""
         self.model: Model | None = None
         self._ready = False
 
@@ -140,9 +139,16 @@ class Judge:
             return None
         if isinstance(said, Model):
             self.model, self._ready = said, True
-        self._asked, self._failures = None, 0
+        self._asked = None
+        if isinstance(said, Sighting):
+            self._failures = 0
         assert isinstance(said, Answer)  # the process says nothing else
         return said
+
+    @property
+    def failing(self) -> bool:
+        """Whether it has not judged a frame since it failed last."""
+        return self._failures > 0
 
     def recovered(self) -> None:
         """The model answers as it should."""
@@ -152,9 +158,9 @@ class Judge:
         """Ends the process; another one starts after a while that grows from failure to failure."""
         self.trouble = trouble
         self._end()
-        self._next_try = self._clock() + min(LONGEST_WAIT_S, 2.0**self._failures - 0.5)
+        sys.stderr.write(f"kilnsense: {self._orders.camera}: {trouble}; the model is started again\n")
+        self._next_try = self._clock() + min(LONGEST_WAIT_S, 2.0 ** min(self._failures, 9) - 0.5)
         self._failures += 1
-        self.restarts += 1
 
     def close(self) -> None:
         """Ends the process for good."""
@@ -165,7 +171,13 @@ class Judge:
         ours, theirs = context.Pipe()
         name = f"kilnsense judge {self._orders.camera}"
         process = context.Process(target=_serve, args=(theirs, self._orders), name=name, daemon=True)
-        process.start()
+        try:
+            process.start()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            self.replace(f"the system gives no process ({error.strerror})")
+            return
         theirs.close()  # so that its end is heard of
         self._process, self._pipe, self._since = process, ours, self._clock()
 
@@ -173,8 +185,9 @@ class Judge:
         if self._process is not None and self._pipe is not None:
             self._pipe.close()
             self._process.kill()
-            self._process.join()
-            self._process.close()
+            self._process.join(PATIENCE_S)
+            with contextlib.suppress(ValueError):  # the system cannot end it: it hangs in a driver
+                self._process.close()
         self._process = self._pipe = self._asked = None
         self._ready = False
 
@@ -208,16 +221,14 @@ def _serve(pipe: Connection, orders: JudgeOrders) -> None:
                 last = taken.seq
                 pipe.send(sight_of(taken, recogniser, orders, pictures=asked == SHOW))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone or needs no more
+        pass  # the parent is gone or needs no more
     except KilnsenseError as error:
-        _last_words(pipe, Fault(str(error), known=True))
+        _say(pipe, Fault(str(error)))
     except Exception:  # noqa: BLE001 - the parent must hear of it, whatever it is
-        _last_words(
-            pipe, Fault(f"fault of the program while judging:\n{traceback.format_exc()}", known=False)
-        )
+        _say(pipe, Fault(f"fault of the program while judging:\n{traceback.format_exc()}"))
+    os._exit(0)  # libraries' threads may hang at an ordinary end
 
 
-def _last_words(pipe: Connection, words: Fault) -> None:
+def _say(pipe: Connection, words: Fault) -> None:
     with contextlib.suppress(OSError):
         pipe.send(words)
-    os._exit(0)  # libraries' threads may hang at an ordinary end

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from kilnsense.bundle import read_identity
 from kilnsense.config import CameraConfig, MonitorConfig
-from kilnsense.errors import StorageError
+from kilnsense.errors import SourceError, StorageError
 from kilnsense.links.link import Link
 from kilnsense.links.metrics import Tallies, metrics_text
 from kilnsense.links.newest import Heard
@@ -21,6 +21,7 @@ from kilnsense.links.open import open_links
 from kilnsense.links.payload import encoded, state_payload
 from kilnsense.live.alarms import Alarms
 from kilnsense.live.board import Board
+from kilnsense.live.source import camera_source
 from kilnsense.monitor.desk import Desk
 from kilnsense.monitor.keeper import Keeper
 from kilnsense.monitor.watch import Clocks, Outcome, Watch
@@ -60,7 +61,7 @@ def run_station(
     Raises:
         KilnsenseError: a bundle, the history, a link or the page cannot be opened.
     """
-    check_web(config.web)
+    check_monitor_parts(config)
     classes = {camera.name: read_identity(Path(camera.bundle))[0].classes for camera in config.cameras}
     folder = Path(config.history.folder)
     with ExitStack() as stack:
@@ -70,10 +71,10 @@ def run_station(
             stack.callback(link.close)
         floor = Floor(config, classes, history, links, tell)
         threads = [
-            threading.Thread(target=floor.watch, args=(camera, stop), name=camera.name)
+            threading.Thread(target=floor.watch, args=(camera, stop), name=camera.name, daemon=True)
             for camera in config.cameras
         ]
-        threads.append(threading.Thread(target=floor.mind, args=(stop,), name="mind"))
+        threads.append(threading.Thread(target=floor.mind, args=(stop,), name="mind", daemon=True))
         for thread in threads:
             thread.start()
         try:
@@ -83,6 +84,13 @@ def run_station(
             for thread in threads:
                 thread.join(PATIENCE_S)
             floor.desk.note()
+
+
+def check_monitor_parts(config: MonitorConfig) -> None:
+    """Refuses sources, logins, addresses and certificates that cannot be meant. Raises ConfigError."""
+    check_web(config.web)
+    for camera in config.cameras:
+        camera_source(camera)
 
 
 class Floor:
@@ -104,7 +112,8 @@ class Floor:
         links: Mapping[str, Link],
         tell: TextIO | None,
     ) -> None:
-        self._config, self._history, self._links, self._tell = config, history, links, tell
+        self._config, self._classes, self._history = config, classes, history
+        self._links, self._tell = links, tell
         self._clocks = Clocks()
         self._board = Board(config.site, list(classes))
         self._keeper = Keeper(history, every_s=config.history.picture_every_s)
@@ -113,14 +122,15 @@ class Floor:
         alarms = Alarms(config.alarms, classes, Moment(self._clocks.wall(), self._clocks.monotonic()))
         hear = (self._keeper.alarm, *(link.alarm for link in self._hearers))
         self.desk = Desk(alarms, self._board, history.add_alarms, hear, clocks=self._clocks)
-        self.desk.restore(history.past.alarm_memory())
+        self.desk.restore(_alarm_memory(history))
         self._said = threading.Lock()
 
     def watch(self, camera: CameraConfig, stop: threading.Event) -> None:
         """The life of a camera's thread. A fault of the program ends the station, which is started again."""
         note = Path(self._config.history.folder) / f"watch-{camera.name}.json"
         try:
-            watch = Watch(camera, self._config, memory=_read(note), clocks=self._clocks)
+            classes, memory = self._classes[camera.name], _read(note)
+            watch = Watch(camera, self._config, classes=classes, memory=memory, clocks=self._clocks)
             try:
                 noted = self._clocks.monotonic()
                 while not stop.is_set():
@@ -140,14 +150,21 @@ class Floor:
 
     def mind(self, stop: threading.Event) -> None:
         """The life of the thread that lets time pass: delays, storage, and what must be kept."""
+        try:
+            self._mind(stop)
+        except Exception:  # noqa: BLE001 - as in `watch`: without it delays would stand still unseen
+            sys.stderr.write(f"kilnsense: {traceback.format_exc()}")
+            stop.set()
+
+    def _mind(self, stop: threading.Event) -> None:
         tidied = noted = 0.0
         remarks = 0
         troubles = dict.fromkeys(self._links, "")
         while not stop.wait(TICK_S):
             now = self._clocks.monotonic()
+            self.desk.tick()
             trouble = self._history.trouble
             self.desk.fault(bool(trouble), trouble)
-            self.desk.tick()
             for remark in self._history.remarks[remarks:]:
                 sys.stderr.write(f"kilnsense: {remark}\n")
                 remarks += 1
@@ -188,11 +205,11 @@ class Floor:
         self._board.publish(reading)
         if outcome.picture is not None:
             self._board.show(reading.camera, outcome.picture)
+        for link in self._hearers:
+            link.reading(reading)
         self.desk.observe(reading)
         self._history.add(reading)
         self._keeper.take(outcome, now)
-        for link in self._hearers:
-            link.reading(reading)
         if outcome.seconds is not None:
             self._tallies.inferred(reading.camera, outcome.seconds)
         if self._tell is not None:
@@ -207,6 +224,15 @@ class Floor:
             except OSError as error:
                 self._tell = None
                 sys.stderr.write(f"kilnsense: nobody takes the readings any more ({error.strerror})\n")
+
+
+def _alarm_memory(history: HistoryWriter) -> Mapping[str, object] | None:
+    """What the alarms remembered; None: nothing, or it cannot be read, which no start may wait for."""
+    try:
+        return history.past.alarm_memory() or None
+    except SourceError as error:
+        sys.stderr.write(f"kilnsense: what the alarms remembered cannot be read: {error}\n")
+        return None
 
 
 def _read(note: Path) -> dict[str, object]:

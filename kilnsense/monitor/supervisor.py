@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import FrameType
+from urllib.parse import urlsplit
 
 from kilnsense.config import MonitorConfig
 from kilnsense.errors import ConfigError, KilnsenseError, SourceError, StorageError
@@ -25,6 +26,7 @@ PATIENCE_S = 15.0
 """For the station to end when it is asked to."""
 
 LONGEST_WAIT_S = 30.0
+STATION = "kilnsense station"
 STEADY_S = 60.0
 """A station that ran so long starts again at once."""
 
@@ -69,9 +71,8 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
         KilnsenseError: the station cannot be started; one that had been started is tried again for ever.
     """
     name_process("kiln-supervisor")
-    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, _end) for number in _heeded()}
     started, failures = False, 0
-    process: BaseProcess | None = None
     try:
         while True:
             begun = time.monotonic()
@@ -79,20 +80,37 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
             outcome = _hear(process, pipe)
             if isinstance(outcome, str) and not started:
                 started = True
+                config = _at_port(config, outcome)
                 ready(outcome)
             elif isinstance(outcome, _Failed) and not started:
                 raise KINDS.get(outcome.exit_code, KilnsenseError)(outcome.text)
             process.join()
-            failures = 0 if time.monotonic() - begun > STEADY_S else failures + 1
-            _say(telling, f"the station ended with code {process.exitcode}; it is started again")
+            failures = 0 if time.monotonic() - begun > STEADY_S else min(failures + 1, 9)
+            why = f": {outcome.text}" if isinstance(outcome, _Failed) else ""
+            _say(telling, f"the station ended with code {process.exitcode}{why}; it is started again")
             time.sleep(min(LONGEST_WAIT_S, 2.0 ** (failures - 1) - 0.5 if failures else 0.0))
     except (_Ended, KeyboardInterrupt):
         return
     finally:
-        if process is not None:
-            _stop(process)
+        for number in (*before, signal.SIGINT):  # an end is not ended halfway
+            before.setdefault(number, signal.signal(number, signal.SIG_IGN))
+        for child in multiprocessing.active_children():
+            if child.name == STATION:  # also one that was just being started
+                _stop(child)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Signals that end it; one that it was told to ignore, as by nohup, it ignores."""
+    asked = (signal.SIGTERM, signal.SIGHUP)
+    return [number for number in asked if signal.getsignal(number) != signal.SIG_IGN]
+
+
+def _at_port(config: MonitorConfig, address: str) -> MonitorConfig:
+    """The same at the port that was taken, so that the address stays good when the station starts again."""
+    web = config.web.model_copy(update={"port": urlsplit(address).port})
+    return config.model_copy(update={"web": web})
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form of a signal handler
@@ -108,9 +126,7 @@ def _start(config: MonitorConfig, telling: Telling) -> tuple[BaseProcess, Connec
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     again = [sys.executable, "-m", "kilnsense", *sys.argv[1:]]
-    process = context.Process(
-        target=_station, args=(config, telling, theirs, again), name="kilnsense station"
-    )
+    process = context.Process(target=_station, args=(config, telling, theirs, again), name=STATION)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     try:
         process.start()
@@ -146,13 +162,15 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
     """The life of the station's process."""
     name_process("kiln-station")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop, asked, parent = threading.Event(), threading.Event(), os.getppid()
+    started_by = multiprocessing.parent_process()
+    assert started_by is not None  # it is a process of the supervisor
+    stop, asked, parent = threading.Event(), threading.Event(), started_by.pid
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form of a signal handler
         asked.set()
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _heeded():
         signal.signal(number, end)
 
     def ready(address: str) -> None:
@@ -180,4 +198,6 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
     if os.getppid() == parent:
         sys.exit(1)  # a fault of the program ended it: the supervisor starts another one
     sys.stderr.write("kilnsense: the supervisor is gone; the station starts anew with one of its own\n")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # such as the line to the old supervisor's helper
     os.execv(again[0], again)

@@ -1,5 +1,7 @@
 """One camera under watch: its capture, its model and its decisions, turned into readings."""
 
+import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -7,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kilnsense.config import CameraConfig, MonitorConfig
-from kilnsense.errors import InputError
+from kilnsense.errors import BundleError, InputError
 from kilnsense.live.board import LivePicture
 from kilnsense.live.capture import Camera
 from kilnsense.live.decision import Decision, Observation, begin, resume, step, to_plain
 from kilnsense.live.picture import PictureWatch
-from kilnsense.monitor.judge import LOOK, SHOW, TEST, Answer, Judge, Model, SelfTest
+from kilnsense.monitor.judge import LOOK, SHOW, TEST, Answer, Judge, Model, Nothing, SelfTest
 from kilnsense.monitor.sighting import JudgeOrders, Sighting
 from kilnsense.types import CameraHealth, Reading
 
@@ -67,6 +69,7 @@ class Watch:
     Args:
         camera: the camera and its model.
         config: of the monitor.
+        classes: of its bundle, as the alarms know them.
         memory: what `memory` gave before a restart; empty: none.
         clocks: the time.
     """
@@ -76,10 +79,12 @@ class Watch:
         camera: CameraConfig,
         config: MonitorConfig,
         *,
+        classes: tuple[str, ...],
         memory: Mapping[str, object],
         clocks: Clocks | None = None,
     ) -> None:
         self._config, self._named, self._memory = config, camera, memory
+        self._classes, self._tested_badly = classes, False
         self._clocks = clocks or Clocks()
         self._camera = Camera(camera, config.capture, wall=self._clocks.wall)
         self._camera.start()
@@ -93,7 +98,7 @@ class Watch:
         self._due = self._next_test = self._next_picture = self._told = now
         self._usable = False
         self._fault_since: float | None = None
-        self._bad = ("", 0.0)
+        self._bad = ("", -math.inf)
         self._begun = self._clocks.wall()
 
     def turn(self) -> Outcome | None:
@@ -102,6 +107,8 @@ class Watch:
         health = self._camera.poll(now)
         answer = self._judge.poll(min(TURN_S, max(0.0, self._due - now)) or TURN_S)
         now = self._clocks.monotonic()
+        if isinstance(answer, Sighting) and now - answer.arrived > self._config.decision.stale_s:
+            answer = Nothing()  # of before the camera was lost, or of a process that hung
         picture = self._hear(answer, now)
         self._ask(health, now)
         if isinstance(answer, Sighting):
@@ -130,7 +137,8 @@ class Watch:
     def _hear(self, answer: Answer | None, now: float) -> LivePicture | None:
         if isinstance(answer, Model):
             self._usable, self._next_test = False, now
-            if self._decision is None or self._decision.classes != answer.classes:
+            self._meet(answer)
+            if self._decision is None:
                 self._decision = self._begin(answer.classes, now)
         elif isinstance(answer, SelfTest):
             self._next_test = now + self._config.golden_every_s
@@ -138,9 +146,12 @@ class Watch:
                 self._judge.replace(answer.fault)
                 self._usable, self._fault_since = False, now - FAULT_AFTER_S
             else:
-                self._judge.recovered()
-                self._usable, self._fault_since = True, None
+                self._usable = True
+                if self._tested_badly or not self._judge.failing:
+                    self._well()
+            self._tested_badly = bool(answer.fault)
         elif isinstance(answer, Sighting):
+            self._well()
             self._newest = answer
             if answer.plain:
                 self._shown += 1
@@ -148,6 +159,23 @@ class Watch:
         if self._judge.trouble and self._fault_since is None:
             self._fault_since = now
         return None
+
+    def _well(self) -> None:
+        self._judge.recovered()
+        self._fault_since = None
+
+    def _meet(self, model: Model) -> None:
+        """A model was loaded. Raises BundleError where it has other classes than the alarms were made for."""
+        if model.classes != self._classes:
+            raise BundleError(
+                f"camera {self._named.name}: bundle {self._named.bundle} was replaced by one with the "
+                f"classes {', '.join(model.classes)}; the station starts anew with them"
+            )
+        if not model.tested:
+            sys.stderr.write(
+                f"kilnsense: {self._named.name}: bundle {self._named.bundle} holds no reference frames, so "
+                "that the model cannot test itself; train it again with this release\n"
+            )
 
     def _ask(self, health: CameraHealth, now: float) -> None:
         if not self._judge.idle:
@@ -177,7 +205,7 @@ class Watch:
         health = self._looked_at(health, sighting, now)
         fault = self._fault_since is not None and now - self._fault_since >= FAULT_AFTER_S
         if self._decision is None:
-            return Outcome(self._without_model(health, fault=fault), None, None)
+            return Outcome(self._without_model(health, now, fault=fault), None, None)
         seen = Observation(
             health.state,
             verdict=sighting.verdict if sighting else None,
@@ -191,7 +219,7 @@ class Watch:
     def _looked_at(self, health: CameraHealth, sighting: Sighting | None, now: float) -> CameraHealth:
         """The health with what the picture itself says: a camera that sends nonsense is not LIVE."""
         if health.state != "LIVE":
-            self._bad = ("", now)
+            self._bad = ("", -math.inf)
             return health
         if sighting is not None:
             kind = self._pictures.see(sighting.quality, sighting.luma, sighting.arrived)
@@ -199,7 +227,7 @@ class Watch:
                 self._bad = (kind, now)
         kind, since = self._bad
         if not kind:
-            return health
+            return replace(health, since=max(health.since, self._clocks.wall() - (now - since)))
         return replace(
             health,
             state="BAD_PICTURE",
@@ -234,8 +262,9 @@ class Watch:
             bed_edge=sighting.bed_edge if sighting else None,
         )
 
-    def _without_model(self, health: CameraHealth, *, fault: bool) -> Reading:
+    def _without_model(self, health: CameraHealth, now: float, *, fault: bool) -> Reading:
         wall = self._clocks.wall()
+        since = wall - (now - self._fault_since) if fault and self._fault_since is not None else self._begun
         return Reading(
             camera=self._named.name,
             seq=self._seq,
@@ -244,7 +273,7 @@ class Watch:
             state=None,
             reason="model_fault" if fault else "starting",
             confidence=0.0,
-            since=self._begun,
+            since=since,
             health=health,
             model_id="",
         )

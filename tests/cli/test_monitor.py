@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from kilnsense.cli.main import run
+from kilnsense.record.past import History
 
 LONG = 90.0
 
@@ -61,6 +63,17 @@ def test_a_taken_port_is_told(tiny_bundle: Path, tmp_path: Path, capfd: pytest.C
         options += ["--port", str(taken.getsockname()[1]), "--history", str(tmp_path / "history")]
         assert run(["monitor", "--no-browser", *options]) == 5
     assert "choose another port" in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_source_that_cannot_be_meant_is_refused_before_anything_starts(
+    tiny_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--source", "sim:nowhere", "--bundle", str(tiny_bundle), "--no-browser", "--port", "0"]
+    assert run(["monitor", *options, "--history", str(tmp_path / "history")]) == 2
+    said = " ".join(capfd.readouterr().err.split())
+    assert "sim:nowhere" in said
+    assert "Traceback" not in said
+    assert "http://" not in said
 
 
 def test_a_report_without_a_history_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +156,7 @@ def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_
     monitor.reading(named)
     address = (tmp_path / "log").read_text().strip().splitlines()[-1]
     assert address.startswith("http://127.0.0.1:")
+    key = address.partition("token=")[2]
     for name in ("kiln-station", "kiln-supervisor"):
         before = monitor.processes()
         os.kill(before[name], signal.SIGKILL)
@@ -151,13 +165,18 @@ def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_
         after = monitor.processes()
         assert set(after) >= {"kiln-supervisor", "kiln-station", "kiln-judge", "kiln-camera"}
         assert after[name] != before[name]
-    key = (tmp_path / "log").read_text().strip().splitlines()[-1].partition("token=")[2]
-    assert key == address.partition("token=")[2], "the address of a kiosk stays good"
-    os.kill(monitor.processes()["kiln-supervisor"], signal.SIGTERM)
+        if name == "kiln-supervisor":  # a new one, which had no port to keep
+            address = (tmp_path / "log").read_text().strip().splitlines()[-1]
+        with urllib.request.urlopen(address.partition("?")[0] + "healthz", timeout=10.0) as answer:
+            assert answer.status == 200, "the station answers where it did before"
+    assert address.partition("token=")[2] == key, "the key of a kiosk stays good"
+    os.kill(monitor.processes()["kiln-supervisor"], signal.SIGINT)
     until = time.monotonic() + LONG
     while monitor.processes() and time.monotonic() < until:
         time.sleep(0.1)
     assert monitor.processes() == {}
+    events = History(tmp_path / "history").alarm_events(0.0, time.time())
+    assert {event.action for event in events} <= {"raised", "cleared", "acknowledged"}, "nothing was dropped"
     out = tmp_path / "shift.html"
     options = ["--history", str(tmp_path / "history"), "--since", "1h", "--out", str(out), "--json"]
     assert run(["monitor", "report", *options]) == 0

@@ -16,10 +16,11 @@ from kilnsense.golden import ANSWERS
 from kilnsense.monitor.watch import Outcome, Watch
 
 LONG = 60.0
+CLASSES = ("under", "normal", "over")
 
 
 def monitor_config(bundle: Path, source: str = "sim:easy?size=160x120") -> MonitorConfig:
-    camera = {"name": "kiln1", "source": source, "bundle": str(bundle), "rate": 10.0}
+    camera = {"name": "kiln1", "source": source, "bundle": str(bundle), "rate": 8.0}
     decision = {"settle_s": 0.5, "memory_s": 1.0, "enter": 0.4, "leave": 0.3}
     return check_monitor({"cameras": [camera], "decision": decision})
 
@@ -31,7 +32,7 @@ def watching(tiny_bundle: Path) -> Iterator[Callable[..., Watch]]:
     def begin(source: str = "sim:easy?size=160x120", memory: dict[str, object] | None = None) -> Watch:
         config = monitor_config(tiny_bundle, source)
         camera: CameraConfig = config.cameras[0]
-        begun.append(Watch(camera, config, memory=memory or {}))
+        begun.append(Watch(camera, config, classes=CLASSES, memory=memory or {}))
         return begun[-1]
 
     yield begin
@@ -111,7 +112,7 @@ def test_a_model_that_answers_otherwise_than_it_did_names_no_state_and_is_restar
     other = {**tiny_saved.arrays, ANSWERS: tiny_saved.arrays[ANSWERS][::-1].copy()}
     save_bundle(replace(tiny_saved, arrays=other), tmp_path / "other")
     config = monitor_config(tmp_path / "other")
-    with contextlib.closing(Watch(config.cameras[0], config, memory={})) as watch:
+    with contextlib.closing(Watch(config.cameras[0], config, classes=CLASSES, memory={})) as watch:
         outcomes = turn_until(watch, lambda outcome: outcome.reading.reason == "model_fault")
         first = watch.processes[0]
         outcomes += turn_until(watch, lambda _: watch.processes[0] not in (first, None))
