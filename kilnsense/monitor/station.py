@@ -5,8 +5,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from queue import Full, Queue
 from typing import TextIO
 
 from starlette.applications import Starlette
@@ -27,7 +28,7 @@ from kilnsense.monitor.keeper import Keeper
 from kilnsense.monitor.watch import Clocks, Outcome, Watch
 from kilnsense.record.history import HistoryWriter
 from kilnsense.record.publish import publish
-from kilnsense.types import Moment
+from kilnsense.types import Moment, Reading
 from kilnsense.web.dashboard import DOORS, DashboardOptions, dashboard_app
 from kilnsense.web.guard import Pass
 from kilnsense.web.keys import kept_keys
@@ -39,6 +40,9 @@ NOTE_S = 10.0
 """Between two notes of what must outlast a kill."""
 
 TIDY_S = 60.0
+MOST_LINES = 100
+"""Readings that wait for whoever reads them."""
+
 PATIENCE_S = 10.0
 """For the threads to end."""
 
@@ -69,12 +73,14 @@ def run_station(
         links = open_links(config.links, site=config.site, folder=folder, cameras=classes)
         for link in links.values():
             stack.callback(link.close)
-        floor = Floor(config, classes, history, links, tell)
+        floor = Floor(config, classes, history, links)
         threads = [
             threading.Thread(target=floor.watch, args=(camera, stop), name=camera.name, daemon=True)
             for camera in config.cameras
         ]
         threads.append(threading.Thread(target=floor.mind, args=(stop,), name="mind", daemon=True))
+        if tell is not None:
+            floor.tell(tell)
         for thread in threads:
             thread.start()
         try:
@@ -101,7 +107,6 @@ class Floor:
         classes: name of each camera -> its burning states.
         history: the writer.
         links: to the plant, by name.
-        tell: as in `run_station`.
     """
 
     def __init__(
@@ -110,10 +115,10 @@ class Floor:
         classes: Mapping[str, tuple[str, ...]],
         history: HistoryWriter,
         links: Mapping[str, Link],
-        tell: TextIO | None,
     ) -> None:
         self._config, self._classes, self._history = config, classes, history
-        self._links, self._tell = links, tell
+        self._links = links
+        self._lines: Queue[Reading] = Queue(MOST_LINES)
         self._clocks = Clocks()
         self._board = Board(config.site, list(classes))
         self._keeper = Keeper(history, every_s=config.history.picture_every_s)
@@ -123,7 +128,6 @@ class Floor:
         hear = (self._keeper.alarm, *(link.alarm for link in self._hearers))
         self.desk = Desk(alarms, self._board, history.add_alarms, hear, clocks=self._clocks)
         self.desk.restore(_alarm_memory(history))
-        self._said = threading.Lock()
 
     def watch(self, camera: CameraConfig, stop: threading.Event) -> None:
         """The life of a camera's thread. A fault of the program ends the station, which is started again."""
@@ -179,6 +183,11 @@ class Floor:
                 tidied = now
                 self._history.tidy()
 
+    def tell(self, to: TextIO) -> None:
+        """From now on every reading is a line of JSON there."""
+        given = (self._lines, to, self._config.site)
+        threading.Thread(target=_write_lines, args=given, name="tell", daemon=True).start()
+
     def serve(self, ready: Callable[[str], None], stop: threading.Event) -> None:
         """Serves the page until `stop` is set. Raises SourceError, ConfigError, StorageError."""
         web = self._config.web
@@ -212,18 +221,19 @@ class Floor:
         self._keeper.take(outcome, now)
         if outcome.seconds is not None:
             self._tallies.inferred(reading.camera, outcome.seconds)
-        if self._tell is not None:
-            self._say(Heard(reading, 0.0, stale=False), self._tell)
+        with suppress(Full):  # whoever reads too slowly misses readings, and holds nobody up
+            self._lines.put_nowait(reading)
 
-    def _say(self, heard: Heard, to: TextIO) -> None:
-        """A line of JSON; whoever reads them may go away without ending the watch."""
-        with self._said:
-            try:
-                to.write(encoded(state_payload(heard, site=self._config.site)) + "\n")
-                to.flush()
-            except OSError as error:
-                self._tell = None
-                sys.stderr.write(f"kilnsense: nobody takes the readings any more ({error.strerror})\n")
+
+def _write_lines(lines: Queue[Reading], to: TextIO, site: str) -> None:
+    """The life of the thread that tells readings to whoever wants them, and may wait for him."""
+    try:
+        while True:
+            heard = Heard(lines.get(), 0.0, stale=False)
+            to.write(encoded(state_payload(heard, site=site)) + "\n")
+            to.flush()
+    except OSError as error:
+        sys.stderr.write(f"kilnsense: nobody takes the readings any more ({error.strerror})\n")
 
 
 def _alarm_memory(history: HistoryWriter) -> Mapping[str, object] | None:
