@@ -134,6 +134,11 @@ class Running:
             self._lines.put(line)
 
 
+def address_in(log: Path) -> str:
+    """The address that was told last."""
+    return [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("http")][-1]
+
+
 @pytest.fixture
 def monitor(tiny_bundle: Path, tmp_path: Path) -> Iterator[Running]:
     command = [sys.executable, "-m", "kilnsense", "monitor", "--source", "sim:easy?size=160x120"]
@@ -154,7 +159,7 @@ def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_
 
     assert monitor.reading(lambda _: True)["reason"] == "starting"
     monitor.reading(named)
-    address = (tmp_path / "log").read_text().strip().splitlines()[-1]
+    address = address_in(tmp_path / "log")
     assert address.startswith("http://127.0.0.1:")
     key = address.partition("token=")[2]
     for name in ("kiln-station", "kiln-supervisor"):
@@ -166,7 +171,7 @@ def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_
         assert set(after) >= {"kiln-supervisor", "kiln-station", "kiln-judge", "kiln-camera"}
         assert after[name] != before[name]
         if name == "kiln-supervisor":  # a new one, which had no port to keep
-            address = (tmp_path / "log").read_text().strip().splitlines()[-1]
+            address = address_in(tmp_path / "log")
         with urllib.request.urlopen(address.partition("?")[0] + "healthz", timeout=10.0) as answer:
             assert answer.status == 200, "the station answers where it did before"
     assert address.partition("token=")[2] == key, "the key of a kiosk stays good"
