@@ -35,7 +35,15 @@ def show(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = F
     """Print every value that would be used."""
     import yaml
 
-    values = _load(path, settings or ()).model_dump(mode="json")
+    from kilnsense.config import MonitorConfig
+
+    config = _load(path, settings or ())
+    values = config.model_dump(mode="json")
+    if isinstance(config, MonitorConfig):
+        from kilnsense.live.source import read_source
+
+        for camera in values["cameras"]:
+            camera["source"] = read_source(camera["source"]).shown  # without a password
     if as_json:
         emit_json("config", {"config": values})
     else:

@@ -62,6 +62,9 @@ def monitor(
     Ctrl-C ends it. It advises, it never controls; a state that cannot be known is shown as UNKNOWN.
     """
     if context.invoked_subcommand is not None:
+        sources = [context.get_parameter_source(name) for name in context.params]
+        if any(source is not None and source.name != "DEFAULT" for source in sources):
+            raise ConfigError(f"monitor {context.invoked_subcommand}: its options stand behind this word")
         return
     camera = {"source": source, "bundle": str(bundle) if bundle else None, "name": name, "rate": rate}
     page = {"web.host": host, "web.port": port, "history.folder": str(history) if history else None}

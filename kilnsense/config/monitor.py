@@ -1,8 +1,8 @@
 """The settings of live monitoring: cameras, decisions over time, alarms, history, page and links."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from kilnsense.config.sections import Count, Positive, Section, Share
 
@@ -13,7 +13,9 @@ class CameraConfig(Section):
     """One camera and the model that judges it."""
 
     name: str = Field("kiln1", pattern=NAME, description="in addresses, topics and files")
-    source: str = Field(description="rtsp://host/path, /dev/video0, 0, clip.mp4, folder/ or sim:plant")
+    source: Annotated[str, BeforeValidator(lambda got: str(got) if type(got) is int else got)] = Field(
+        description="rtsp://host/path, /dev/video0, 0, clip.mp4, folder/ or sim:plant"
+    )
     bundle: str = Field(description="folder of the trained model")
     rate: float = Field(2.0, gt=0, le=8, description="decisions a second")
     user: str = Field("", description="of the camera; never in the address")
@@ -22,6 +24,12 @@ class CameraConfig(Section):
         (), description="polygon of a burnt-in clock, which ticks on in a frozen picture; shares"
     )
     bed: str = Field("material", description="region whose upper edge is reported as the bed's")
+
+    @model_validator(mode="after")
+    def _clock_is_polygon(self) -> "CameraConfig":
+        if 0 < len(self.clock) < 3:
+            raise ValueError(f"clock: got {len(self.clock)} corners, allowed: none, or three and more")
+        return self
 
 
 class CaptureConfig(Section):

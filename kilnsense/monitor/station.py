@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from kilnsense.bundle import read_identity
 from kilnsense.config import CameraConfig, MonitorConfig
-from kilnsense.errors import SourceError, StorageError
+from kilnsense.errors import ConfigError, SourceError, StorageError
 from kilnsense.links.link import Link
 from kilnsense.links.metrics import Tallies, metrics_text
 from kilnsense.links.newest import Heard
@@ -40,6 +40,9 @@ NOTE_S = 10.0
 """Between two notes of what must outlast a kill."""
 
 TIDY_S = 60.0
+MOVED_S = 20.0
+"""A camera's loop that has not gone round for so long hangs."""
+
 MOST_LINES = 100
 """Readings that wait for whoever reads them."""
 
@@ -52,6 +55,7 @@ def run_station(
     *,
     stop: threading.Event,
     ready: Callable[[str], None],
+    beat: Callable[[], None],
     tell: TextIO | None = None,
 ) -> None:
     """Watches all cameras until `stop` is set.
@@ -60,13 +64,14 @@ def run_station(
         config: of the monitor.
         stop: ends it.
         ready: is told the address of the page, with its key, once it can be opened.
+        beat: is called every second as long as every camera's loop goes round.
         tell: takes every reading as a line of JSON; None: nobody wants them.
 
     Raises:
         KilnsenseError: a bundle, the history, a link or the page cannot be opened.
     """
     check_monitor_parts(config)
-    classes = {camera.name: read_identity(Path(camera.bundle))[0].classes for camera in config.cameras}
+    classes = {camera.name: _classes(camera) for camera in config.cameras}
     folder = Path(config.history.folder)
     with ExitStack() as stack:
         history = stack.enter_context(HistoryWriter(folder, config.history))
@@ -78,7 +83,7 @@ def run_station(
             threading.Thread(target=floor.watch, args=(camera, stop), name=camera.name, daemon=True)
             for camera in config.cameras
         ]
-        threads.append(threading.Thread(target=floor.mind, args=(stop,), name="mind", daemon=True))
+        threads.append(threading.Thread(target=floor.mind, args=(stop, beat), name="mind", daemon=True))
         if tell is not None:
             floor.tell(tell)
         for thread in threads:
@@ -90,6 +95,15 @@ def run_station(
             for thread in threads:
                 thread.join(PATIENCE_S)
             floor.desk.note()
+
+
+def _classes(camera: CameraConfig) -> tuple[str, ...]:
+    """Of the bundle of a camera. Raises ConfigError for a bed that is no region of it, BundleError."""
+    model, _ = read_identity(Path(camera.bundle))
+    regions = model.segment.names
+    if camera.bed not in regions and "bed" in camera.model_fields_set:
+        raise ConfigError(f"camera {camera.name}: bed: got {camera.bed!r}, allowed: {', '.join(regions)}")
+    return model.classes
 
 
 def check_monitor_parts(config: MonitorConfig) -> None:
@@ -120,6 +134,8 @@ class Floor:
         self._links = links
         self._lines: Queue[Reading] = Queue(MOST_LINES)
         self._clocks = Clocks()
+        self._moved = dict.fromkeys(classes, self._clocks.monotonic())
+        self._health: dict[str, tuple[str, str]] = {}
         self._board = Board(config.site, list(classes))
         self._keeper = Keeper(history, every_s=config.history.picture_every_s)
         self._tallies = Tallies(classes, stale_s=config.links.stale_s)
@@ -139,7 +155,7 @@ class Floor:
                 noted = self._clocks.monotonic()
                 while not stop.is_set():
                     outcome = watch.turn()
-                    now = self._clocks.monotonic()
+                    now = self._moved[camera.name] = self._clocks.monotonic()
                     if outcome is not None:
                         self._publish(outcome, now)
                     if now - noted >= NOTE_S:
@@ -152,20 +168,22 @@ class Floor:
             sys.stderr.write(f"kilnsense: camera {camera.name}: {traceback.format_exc()}")
             stop.set()
 
-    def mind(self, stop: threading.Event) -> None:
+    def mind(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """The life of the thread that lets time pass: delays, storage, and what must be kept."""
         try:
-            self._mind(stop)
+            self._mind(stop, beat)
         except Exception:  # noqa: BLE001 - as in `watch`: without it delays would stand still unseen
             sys.stderr.write(f"kilnsense: {traceback.format_exc()}")
             stop.set()
 
-    def _mind(self, stop: threading.Event) -> None:
+    def _mind(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         tidied = noted = 0.0
         remarks = 0
         troubles = dict.fromkeys(self._links, "")
         while not stop.wait(TICK_S):
             now = self._clocks.monotonic()
+            if all(now - moved < MOVED_S for moved in self._moved.values()):
+                beat()
             self.desk.tick()
             trouble = self._history.trouble
             self.desk.fault(bool(trouble), trouble)
@@ -182,6 +200,15 @@ class Floor:
             if now - tidied >= TIDY_S:
                 tidied = now
                 self._history.tidy()
+
+    def _tell_health(self, reading: Reading) -> None:
+        """A line for people where a camera comes, goes or gets worse."""
+        health = reading.health
+        if self._health.get(reading.camera) != (health.state, health.detail):
+            self._health[reading.camera] = (health.state, health.detail)
+            said = f"{health.state} {health.detail}".rstrip()
+            message = f": {health.message}" if health.message else ""
+            sys.stderr.write(f"kilnsense: {reading.camera}: {said}{message}\n")
 
     def tell(self, to: TextIO) -> None:
         """From now on every reading is a line of JSON there."""
@@ -211,6 +238,7 @@ class Floor:
 
     def _publish(self, outcome: Outcome, now: float) -> None:
         reading = outcome.reading
+        self._tell_health(reading)
         self._board.publish(reading)
         if outcome.picture is not None:
             self._board.show(reading.camera, outcome.picture)

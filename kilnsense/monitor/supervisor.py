@@ -27,6 +27,9 @@ PATIENCE_S = 15.0
 
 LONGEST_WAIT_S = 30.0
 STATION = "kilnsense station"
+HUNG_S = 30.0
+"""Without a beat a station that had started hangs."""
+
 STEADY_S = 60.0
 """A station that ran so long starts again at once."""
 
@@ -84,6 +87,9 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
                 ready(outcome)
             elif isinstance(outcome, _Failed) and not started:
                 raise KINDS.get(outcome.exit_code, KilnsenseError)(outcome.text)
+            if isinstance(outcome, str):
+                _follow(process, pipe, telling)
+            pipe.close()
             process.join()
             failures = 0 if time.monotonic() - begun > STEADY_S else min(failures + 1, 9)
             why = f": {outcome.text}" if isinstance(outcome, _Failed) else ""
@@ -126,6 +132,8 @@ def _start(config: MonitorConfig, telling: Telling) -> tuple[BaseProcess, Connec
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     again = [sys.executable, "-m", "kilnsense", *sys.argv[1:]]
+    if "--no-browser" not in again:
+        again.append("--no-browser")  # the page is open already
     process = context.Process(target=_station, args=(config, telling, theirs, again), name=STATION)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     try:
@@ -143,10 +151,19 @@ def _hear(process: BaseProcess, pipe: Connection) -> str | _Failed:
     except EOFError:
         process.join()
         return _Failed(f"the station died at its start with code {process.exitcode}; run it with --debug", 1)
-    finally:
-        pipe.close()
     assert isinstance(outcome, str | _Failed)  # the station says nothing else
     return outcome
+
+
+def _follow(process: BaseProcess, pipe: Connection, telling: Telling) -> None:
+    """Until the station ends; one that is not heard of any more is ended."""
+    try:
+        while pipe.poll(HUNG_S):
+            pipe.recv()
+    except (EOFError, OSError):
+        return
+    _say(telling, f"the station has not been heard of for {HUNG_S:.0f} s")
+    process.kill()
 
 
 def _stop(process: BaseProcess) -> None:
@@ -176,7 +193,10 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
     def ready(address: str) -> None:
         with suppress(OSError):
             pipe.send(address)
-        pipe.close()
+
+    def beat() -> None:
+        with suppress(OSError):
+            pipe.send(None)
 
     def watch_parent() -> None:
         while os.getppid() == parent and not stop.wait(1.0):
@@ -188,9 +208,9 @@ def _station(config: MonitorConfig, telling: Telling, pipe: Connection, again: l
 
     threading.Thread(target=watch_parent, name="parent", daemon=True).start()
     try:
-        run_station(config, stop=stop, ready=ready, tell=sys.stdout if telling.readings else None)
+        run_station(config, stop=stop, ready=ready, beat=beat, tell=sys.stdout if telling.readings else None)
     except KilnsenseError as error:
-        with suppress(OSError):  # closed, where it failed only after it had started
+        with suppress(OSError):
             pipe.send(_Failed(str(error), error.exit_code))
         sys.exit(error.exit_code)
     if asked.is_set():

@@ -76,6 +76,45 @@ def test_a_source_that_cannot_be_meant_is_refused_before_anything_starts(
     assert "http://" not in said
 
 
+def test_a_password_in_an_address_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    camera = {"source": "rtsp://bob:secret@127.0.0.1/x?password=hush", "bundle": "b"}
+    (tmp_path / "c.json").write_text(json.dumps({"cameras": [camera]}), encoding="utf-8")
+    assert run(["config", "show", str(tmp_path / "c.json")]) == 0
+    said = capsys.readouterr().out
+    assert "127.0.0.1" in said
+    assert "secret" not in said
+    assert "hush" not in said
+
+
+def test_a_number_is_a_source_and_a_clock_has_corners(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera: dict[str, Any] = {"source": 0, "bundle": "b"}
+    (tmp_path / "c.json").write_text(json.dumps({"cameras": [camera]}), encoding="utf-8")
+    assert run(["config", "check", str(tmp_path / "c.json")]) == 0
+    camera["clock"] = [[0.0, 0.0]]
+    (tmp_path / "c.json").write_text(json.dumps({"cameras": [camera]}), encoding="utf-8")
+    assert run(["config", "check", str(tmp_path / "c.json")]) == 2
+    assert "got 1 corners" in told(capsys)
+
+
+def test_options_of_a_report_stand_behind_its_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["monitor", "--history", str(tmp_path), "report"]) == 2
+    assert "stand behind this word" in told(capsys)
+
+
+def test_a_bed_that_is_no_region_is_refused(
+    tiny_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    camera = {"source": "sim:easy?size=160x120", "bundle": str(tiny_bundle), "bed": "materiel"}
+    settings = {"cameras": [camera], "history": {"folder": str(tmp_path / "history")}}
+    (tmp_path / "c.json").write_text(json.dumps(settings), encoding="utf-8")
+    assert run(["monitor", "--config", str(tmp_path / "c.json"), "--no-browser"]) == 2
+    assert "allowed: coal, wall, material, flame" in " ".join(capfd.readouterr().err.split())
+
+
 def test_a_report_without_a_history_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["monitor", "report", "--history", str(tmp_path)]) == 5
     assert "holds no history" in told(capsys)
@@ -175,6 +214,8 @@ def test_it_outlives_the_death_of_every_process_keeps_its_history_and_ends_when_
         with urllib.request.urlopen(address.partition("?")[0] + "healthz", timeout=10.0) as answer:
             assert answer.status == 200, "the station answers where it did before"
     assert address.partition("token=")[2] == key, "the key of a kiosk stays good"
+    for _ in range(5):  # a state that stands for a while is in the report
+        monitor.reading(named)
     os.kill(monitor.processes()["kiln-supervisor"], signal.SIGINT)
     until = time.monotonic() + LONG
     while monitor.processes() and time.monotonic() < until:

@@ -32,6 +32,12 @@ def runs_until_stopped(*_: object, stop: threading.Event, ready: Callable[[str],
     stop.wait(60.0)
 
 
+def hangs(*_: object, ready: Callable[[str], None], **__: object) -> None:
+    """A station that starts and is not heard of again."""
+    ready("http://127.0.0.1:1/")
+    time.sleep(120.0)
+
+
 def play_station(run: Callable[..., None], pipe: Connection) -> None:
     """A process that is a station in all but its work."""
     station.run_station = run
@@ -92,6 +98,17 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_station_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "HUNG_S", 0.5)
+    ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = start(play_station, hangs, theirs)
+    theirs.close()
+    assert supervisor._hear(process, ours) == "http://127.0.0.1:1/"
+    supervisor._follow(process, ours, Telling(quiet=True))
+    process.join(10.0)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_what_cannot_be_started_is_raised_and_leaves_signals_as_they_were() -> None:
