@@ -153,6 +153,7 @@ def test_a_bundle_is_compared_with_its_networks_kept_or_trained_anew(
     assert "were kept" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_goes_on(
     tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

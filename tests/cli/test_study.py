@@ -146,7 +146,9 @@ def test_a_killed_study_goes_on(file: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("whom", "processes"), [("self", []), ("parent", ["--processes", "2"])], ids=["one", "two"]
+    ("whom", "processes"),
+    [("self", []), pytest.param("parent", ["--processes", "2"], marks=pytest.mark.slow)],
+    ids=["one", "two"],
 )
 def test_an_interrupt_says_how_to_go_on(file: Path, tmp_path: Path, whom: str, processes: list[str]) -> None:
     out = tmp_path / "run"
@@ -160,6 +162,7 @@ def test_an_interrupt_says_how_to_go_on(file: Path, tmp_path: Path, whom: str, p
     assert done.stderr.splitlines()[-1] == f"kilnsense: interrupted; go on with: {again}"
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_killed_study_end_too(file: Path, tmp_path: Path) -> None:
     """They hold its standard error: were one left, this would not return."""
     call = ["study", str(file), "--processes", "2", "--out", str(tmp_path / "run")]

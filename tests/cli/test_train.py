@@ -53,6 +53,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["state"] == "done"
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(tiny_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = interrupted(tiny_file, out, signal.SIGINT, after="fold1.safetensors")

@@ -76,6 +76,7 @@ def test_what_is_missing_is_judged_and_what_is_known_of_its_content_is_not_train
     same(outcome, run_comparison(prepare(other, elsewhere), processes=1))
 
 
+@pytest.mark.slow
 def test_two_processes_say_the_same(tiny_settings: CompareConfig, tiny_run: Run, tmp_path: Path) -> None:
     places, first = tiny_run
     elsewhere = Places(tmp_path / "run", tmp_path / "cache", None)

@@ -166,6 +166,7 @@ def write_idx(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -
         (folder / f"{part}-{kind}-ubyte").write_bytes(head + array.tobytes())
 
 
+@pytest.mark.slow
 def test_every_variant_of_the_pictures_learns(
     literature: ModuleType, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_data_that_cannot_be_read_end_the_study(
         run_study(study, fake, plan_trials(study), folder=tmp_path / "run", processes=processes)
 
 
+@pytest.mark.slow
 def test_processes_share_the_trials_and_prepare_once_each(
     fake: Task, make_study: MakeStudy, tmp_path: Path
 ) -> None:
