@@ -18,6 +18,8 @@ RANKS = {
     "seeds": 0,
     "process_name": 0,
     "csv_line": 0,
+    "stamp": 0,
+    "growing_wait": 0,
     "metric": 1,
     "image": 2,
     "classify": 2,

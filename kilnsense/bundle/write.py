@@ -32,6 +32,7 @@ from kilnsense.bundle.contents import (
 )
 from kilnsense.csv_line import csv_line
 from kilnsense.errors import StorageError
+from kilnsense.stamp import stamp
 
 LIBRARIES = ("kilnsense", "numpy", "scikit-learn", "skops", "safetensors", "onnxruntime", "torch", "timm")
 """Whose installed versions a bundle records."""
@@ -58,7 +59,7 @@ def save_bundle(bundle: Bundle, folder: Path, *, overwrite: bool = False) -> Bun
     model_id = model_identity(
         bundle.config.model_dump(mode="json"), bundle.thresholds, bundle.fingerprint, digests
     )
-    created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = stamp(datetime.now(UTC))
     card = bundle.card or model_card(bundle, model_id=model_id, created=created)
     saved = replace(bundle, model_id=model_id, created=created, card=card)
     files[CARD] = card.encode()

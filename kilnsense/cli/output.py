@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kilnsense.stamp import stamp
+
 T = TypeVar("T")
 
 QUIET_SECONDS = 10.0
@@ -97,4 +99,4 @@ def duration(seconds: float) -> str:
 
 def now() -> str:
     """The time as UTC ISO-8601 with milliseconds and Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.now(UTC))

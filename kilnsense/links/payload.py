@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kilnsense.links.newest import Heard
+from kilnsense.stamp import stamp
 from kilnsense.types import AlarmEvent, AlarmStatus
 
 Json = Mapping[str, object]
@@ -12,7 +13,7 @@ Json = Mapping[str, object]
 
 def moment(seconds: float) -> str:
     """A moment (seconds since 1970) as UTC, ISO 8601 with milliseconds and Z."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def state_payload(heard: Heard, *, site: str) -> Json:

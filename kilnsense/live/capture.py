@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from kilnsense.config.monitor import CameraConfig, CaptureConfig
+from kilnsense.growing_wait import growing_wait
 from kilnsense.live.drain import Lost, Opened, Orders, drain
 from kilnsense.live.faults import CAMERA_FAULTS, FINAL_FAULTS
 from kilnsense.live.feed import Login
@@ -42,8 +43,7 @@ who tries a wrong password too often."""
 
 def wait_before(attempt: int, *, longest: float, rng: np.random.Generator) -> float:
     """Seconds to wait before so manieth attempt to reconnect, from 1: 1, 2, 4, 8 .. `longest`, +-20 %."""
-    plain = min(2.0 ** min(attempt - 1, 30), longest)
-    return plain * float(rng.uniform(1 - _JITTER, 1 + _JITTER))
+    return growing_wait(attempt, longest=longest) * float(rng.uniform(1 - _JITTER, 1 + _JITTER))
 
 
 @dataclass

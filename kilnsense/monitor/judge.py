@@ -21,6 +21,7 @@ import cv2
 from kilnsense.bundle import load_bundle
 from kilnsense.errors import KilnsenseError
 from kilnsense.golden import golden_fault, has_references
+from kilnsense.growing_wait import growing_wait
 from kilnsense.live.shared_frame import SharedFrame
 from kilnsense.monitor.sighting import JudgeOrders, Sighting, sight_of
 from kilnsense.process_name import name_process
@@ -159,8 +160,8 @@ class Judge:
         self.trouble = trouble
         self._end()
         sys.stderr.write(f"kilnsense: {self._orders.camera}: {trouble}; the model is started again\n")
-        self._next_try = self._clock() + min(LONGEST_WAIT_S, 2.0 ** min(self._failures, 9) - 0.5)
         self._failures += 1
+        self._next_try = self._clock() + growing_wait(self._failures, longest=LONGEST_WAIT_S, sooner=0.5)
 
     def close(self) -> None:
         """Ends the process for good."""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from kilnsense.config import MonitorConfig
 from kilnsense.errors import ConfigError, KilnsenseError, SourceError, StorageError
+from kilnsense.growing_wait import growing_wait
 from kilnsense.process_name import name_process
 
 PATIENCE_S = 15.0
@@ -91,10 +92,10 @@ def supervise(config: MonitorConfig, telling: Telling, *, ready: Callable[[str],
                 _follow(process, pipe, telling)
             pipe.close()
             process.join()
-            failures = 0 if time.monotonic() - begun > STEADY_S else min(failures + 1, 9)
+            failures = 0 if time.monotonic() - begun > STEADY_S else failures + 1
             why = f": {outcome.text}" if isinstance(outcome, _Failed) else ""
             _say(telling, f"the station ended with code {process.exitcode}{why}; it is started again")
-            time.sleep(min(LONGEST_WAIT_S, 2.0 ** (failures - 1) - 0.5 if failures else 0.0))
+            time.sleep(growing_wait(failures, longest=LONGEST_WAIT_S, sooner=0.5) if failures else 0.0)
     except (_Ended, KeyboardInterrupt):
         return
     finally:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from kilnsense.csv_line import csv_line
 from kilnsense.errors import InputError, SourceError, StorageError
 from kilnsense.record.publish import publish, settle_folder
+from kilnsense.stamp import stamp
 
 FOLDER = "review"
 """Below the folder of a labelling run."""
@@ -113,7 +114,7 @@ class ReviewLog:
 
     def _add(self, path: str, label: str, previous: str, *, undone: bool) -> Line:
         by, mark = self._signature, "yes" if undone else "no"
-        time = by.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        time = stamp(by.clock())
         line = Line(path, label, group_of(path), time, by.reviewer, previous, by.model_id, mark)
         try:
             _append(self._file, astuple(line))

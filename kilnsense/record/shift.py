@@ -9,6 +9,7 @@ from typing import Any
 from kilnsense.errors import ConfigError, InputError
 from kilnsense.record.alarm_kpis import AlarmKpis, Episode, alarm_kpis, episodes_of
 from kilnsense.record.past import History
+from kilnsense.stamp import stamp
 from kilnsense.types import UNKNOWN, Span, StoredPicture
 
 SCHEMA = "kilnsense.monitor-report/1"
@@ -177,4 +178,4 @@ def _changes(spans: Sequence[Span]) -> tuple[Change, ...]:
 def _iso(at: float | None) -> str | None:
     if at is None:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.fromtimestamp(at, UTC))
