@@ -55,7 +55,6 @@ def check(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = 
     """Say whether a configuration is good; exit 2 with the reason where it is not."""
     from kilnsense.assemble import check_parts
     from kilnsense.config import MonitorConfig, StudyConfig
-    from kilnsense.monitor.station import check_monitor_parts
     from kilnsense.study.plan import plan_trials
 
     config = _load(path, settings or ())
@@ -63,6 +62,8 @@ def check(path: ConfigFile = None, settings: Settings = None, as_json: AsJson = 
     values: dict[str, object] = {"ok": True, "name": name}
     said = name
     if isinstance(config, MonitorConfig):
+        from kilnsense.monitor.station import check_monitor_parts
+
         check_monitor_parts(config)
         values["cameras"] = len(config.cameras)
         said += f", {values['cameras']} cameras"

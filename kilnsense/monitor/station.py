@@ -132,7 +132,7 @@ class Floor:
     ) -> None:
         self._config, self._classes, self._history = config, classes, history
         self._links = links
-        self._lines: Queue[Reading] = Queue(MOST_LINES)
+        self._lines: Queue[Reading] | None = None
         self._clocks = Clocks()
         self._moved = dict.fromkeys(classes, self._clocks.monotonic())
         self._health: dict[str, tuple[str, str]] = {}
@@ -212,6 +212,7 @@ class Floor:
 
     def tell(self, to: TextIO) -> None:
         """From now on every reading is a line of JSON there."""
+        self._lines = Queue(MOST_LINES)
         given = (self._lines, to, self._config.site)
         threading.Thread(target=_write_lines, args=given, name="tell", daemon=True).start()
 
@@ -249,8 +250,9 @@ class Floor:
         self._keeper.take(outcome, now)
         if outcome.seconds is not None:
             self._tallies.inferred(reading.camera, outcome.seconds)
-        with suppress(Full):  # whoever reads too slowly misses readings, and holds nobody up
-            self._lines.put_nowait(reading)
+        if self._lines is not None:
+            with suppress(Full):  # whoever reads too slowly misses readings, and holds nobody up
+                self._lines.put_nowait(reading)
 
 
 def _write_lines(lines: Queue[Reading], to: TextIO, site: str) -> None:
