@@ -5,7 +5,6 @@ acknowledged, what is shelved is off the list.
 """
 
 import contextlib
-import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from kilnsense.types import Aggregate, AlarmEvent, AlarmStatus, CameraHealth, Re
 from kilnsense.web.dashboard import DOORS, DashboardOptions, dashboard_app
 from kilnsense.web.guard import Keys, Pass
 from kilnsense.web.serve import Site, serve
+from tests.asking import Answer, ask_page
 
 CLASSES = ("under", "normal", "over")
 CAMERAS = ("kiln1", "kiln2")
@@ -263,28 +263,6 @@ def going(made: Demo, told: Callable[[], dict[str, dict[str, Any]]], rate: float
         thread.join()
 
 
-Answer = tuple[int, dict[str, str], bytes]
-
-
 def ask(made: Demo, address: str, *, method: str = "GET", body: str = "", **headers: str | None) -> Answer:
-    """A request that has all it needs, but for what is given otherwise; None leaves a header out."""
-    own = f"127.0.0.1:{made.port}"
-    given: dict[str, str | None] = {
-        "Host": own,
-        "Cookie": f"kilnsense_monitor_{made.port}={KEYS.token}",
-        "Origin": f"http://{own}",
-        "X-Kilnsense": "monitor",
-        "Content-Length": str(len(body.encode())) if method == "POST" else None,
-    }
-    given |= {name.replace("_", "-").title(): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", made.port, timeout=30)
-    try:
-        connection.putrequest(method, address, skip_host=True, skip_accept_encoding=True)
-        for name, value in given.items():
-            if value is not None:
-                connection.putheader(name, value)
-        connection.endheaders(body.encode())
-        answer = connection.getresponse()
-        return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read()
-    finally:
-        connection.close()
+    """As `ask_page`, of the dashboard."""
+    return ask_page("monitor", made.port, KEYS.token, address, method=method, body=body, headers=headers)

@@ -13,22 +13,10 @@ from kilnsense.live.alarms import Alarms
 from kilnsense.live.board import Board
 from kilnsense.monitor.desk import Desk
 from kilnsense.monitor.watch import Clocks
-from kilnsense.types import AlarmEvent, CameraHealth, Moment, Reading
+from kilnsense.types import AlarmEvent, Moment
+from tests.live.readings import CLASSES, make_reading
 
-CLASSES = ("under", "normal", "over")
-OVER = Reading(
-    camera="kiln1",
-    seq=1,
-    at=1000.0,
-    classes=CLASSES,
-    state="over",
-    reason="",
-    confidence=0.9,
-    since=1000.0,
-    health=CameraHealth("LIVE", "", "", 900.0),
-    model_id="m",
-    probabilities=(0.05, 0.05, 0.9),
-)
+OVER = make_reading("over", 1000.0)
 
 
 class Place:

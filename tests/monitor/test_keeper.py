@@ -7,20 +7,10 @@ import pytest
 from kilnsense.live.board import LivePicture
 from kilnsense.monitor.keeper import Keeper
 from kilnsense.monitor.watch import Outcome
-from kilnsense.types import AlarmEvent, AlarmStatus, CameraHealth, Reading
+from kilnsense.types import AlarmEvent, AlarmStatus
+from tests.live.readings import make_reading
 
-NORMAL = Reading(
-    camera="kiln1",
-    seq=1,
-    at=0.0,
-    classes=("under", "normal", "over"),
-    state="normal",
-    reason="",
-    confidence=0.9,
-    since=0.0,
-    health=CameraHealth("LIVE", "", "", 0.0),
-    model_id="m",
-)
+NORMAL = make_reading("normal", 0.0)
 RAISED = AlarmEvent(0.0, "raised", AlarmStatus("kiln1.over", "kiln1", "burning", "medium", active=True))
 
 

@@ -7,20 +7,10 @@ import threading
 from queue import Queue
 
 from kilnsense.monitor.station import _write_lines
-from kilnsense.types import CameraHealth, Reading
+from kilnsense.types import Reading
+from tests.live.readings import make_reading
 
-READING = Reading(
-    camera="kiln1",
-    seq=1,
-    at=0.0,
-    classes=("under", "over"),
-    state="over",
-    reason="",
-    confidence=0.9,
-    since=0.0,
-    health=CameraHealth("LIVE", "", "", 0.0),
-    model_id="m",
-)
+READING = make_reading("over", 0.0)
 
 
 def test_readings_become_lines_until_nobody_takes_them() -> None:

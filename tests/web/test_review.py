@@ -1,6 +1,5 @@
 """The page of a review as a plain HTTP client meets it: what it answers, and what it refuses."""
 
-import http.client
 import json
 import socket
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import pytest
 
 from kilnsense.recogniser import Recogniser
 from kilnsense.record.review_log import read_reviewed
+from tests.asking import Answer, ask_page
 from tests.labelled_run import Served, make_run, mixed_root, served
 
 TRAVERSALS = (
@@ -49,31 +49,9 @@ def page(run: Path) -> Iterator[Served]:
         yield started
 
 
-Answer = tuple[int, dict[str, str], bytes]
-
-
 def ask(page: Served, address: str, *, method: str = "GET", body: str = "", **headers: str | None) -> Answer:
-    """A request that has all it needs, but for what is given otherwise; None leaves a header out."""
-    own = f"127.0.0.1:{page.port}"
-    given: dict[str, str | None] = {
-        "Host": own,
-        "Cookie": f"kilnsense_review_{page.port}={page.token}",
-        "Origin": f"http://{own}",
-        "X-Kilnsense": "review",
-        "Content-Length": str(len(body)) if method == "POST" else None,
-    }
-    given |= {name.replace("_", "-").title(): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
-    try:
-        connection.putrequest(method, address, skip_host=True, skip_accept_encoding=True)
-        for name, value in given.items():
-            if value is not None:
-                connection.putheader(name, value)
-        connection.endheaders(body.encode())
-        answer = connection.getresponse()
-        return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read()
-    finally:
-        connection.close()
+    """As `ask_page`, of the review."""
+    return ask_page("review", page.port, page.token, address, method=method, body=body, headers=headers)
 
 
 def told(answer: Answer) -> dict[str, Any]:
